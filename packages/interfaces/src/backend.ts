@@ -1,0 +1,38 @@
+/** Byte stream of a character device: serial ports, debug consoles. The device pushes with `write`; the host side pushes with the callback. */
+export interface CharacterPort {
+  /** Guest → host. */
+  write(bytes: Uint8Array): void
+  /** Host → guest: the device takes what it has room for and returns the count; the port keeps the rest until `onReadable` is called by the device. */
+  onData(listener: (bytes: Uint8Array) => number): void
+  /** The device has room again: the port offers what it kept. */
+  resume(): void
+}
+
+/** A disk image as a device sees it. Offsets and lengths in bytes, multiples of 512. Promises reject with coded errors only. */
+export interface BlockBackend {
+  /** Size in bytes. */
+  readonly size: number
+  readonly readOnly: boolean
+  read(offset: number, into: Uint8Array): Promise<void>
+  write(offset: number, from: Uint8Array): Promise<void>
+  flush(): Promise<void>
+  discard(offset: number, length: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** An Ethernet port. Frames without FCS; the receiver must copy what it keeps. */
+export interface NetworkPort {
+  send(frame: Uint8Array): void
+  onReceive(listener: (frame: Uint8Array) => void): void
+}
+
+/** What a display shows: the device redraws into `pixels` on request. */
+export interface FramebufferSource {
+  /** Size in pixels of the current mode. */
+  readonly width: number
+  readonly height: number
+  /** Text mode cells when the display is in a text mode: columns × rows of (character, attribute) pairs. */
+  text(): { columns: number; rows: number; cells: Uint8Array; cursor: number } | undefined
+  /** Renders into RGBA bytes (width × height × 4). */
+  render(into: Uint8ClampedArray): void
+}
