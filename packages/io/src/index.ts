@@ -1,1 +1,10 @@
 export {}
+export { Uart16550 } from './uart16550/uart16550.ts'
+export type { Uart16550Options } from './uart16550/uart16550.ts'
+export type { Uart16550State } from './uart16550/state.ts'
+export { DebugPort } from './debug-port/debug-port.ts'
+export type { DebugPortOptions } from './debug-port/debug-port.ts'
+export { IsaDebugExit } from './isa-debug-exit/isa-debug-exit.ts'
+export type { IsaDebugExitOptions } from './isa-debug-exit/isa-debug-exit.ts'
+export { Port92 } from './port92/port92.ts'
+export type { Port92Options, Port92State } from './port92/port92.ts'
