@@ -1,1 +1,12 @@
-export {}
+export { type CpioEntry, type CpioKind } from './cpio/entry.ts'
+export { readCpio } from './cpio/reader.ts'
+export { writeCpio } from './cpio/writer.ts'
+export { type BootEntry } from './entry/entry.ts'
+export { type Firmware, placeFirmware, type RomRegion } from './firmware/firmware.ts'
+export { type TextScreen, VGA_TEXT } from './linux/boot-params.ts'
+export { isLinuxImage, type LinuxHeader, parseLinuxHeader } from './linux/header.ts'
+export { loadKernel } from './load.ts'
+export { type MemoryRegion, type MemoryType, memoryTypeNumber } from './memory/map.ts'
+export { type BootModule } from './memory/modules.ts'
+export { type PlacedRange } from './memory/placement.ts'
+export { type KernelFormat, type LoadedKernel, type LoadRequest } from './request.ts'
