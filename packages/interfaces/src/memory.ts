@@ -12,7 +12,7 @@ export interface MachineMemory {
   /** Allocates 2^order contiguous, naturally aligned, zeroed frames. Throws `machine-memory-exhausted`. */
   allocate(order: number): Mfn
   free(mfn: Mfn, order: number): void
-  /** Takes `bytes` (rounded up to frames) of contiguous memory for a component's own tables, e.g. a vCPU's state and caches. */
+  /** Takes `bytes` (rounded up to frames) of contiguous zeroed memory for a component's own tables, e.g. a vCPU's state and caches. */
   reserve(bytes: number): MachineAddress
 }
 
@@ -52,6 +52,16 @@ export interface PhysicalMap {
    * Machine address for writing: breaks copy-on-write, marks the frame dirty. -1: not memory; -2: read-only memory (the write is dropped).
    */
   frameForWrite(gfn: Gfn): number
+  /**
+   * Machine address as things stand, with no side effect: nothing allocated, nothing marked. -1: not memory; -2 (forWrite): read-only memory;
+   * -3: memory, but frameForRead or frameForWrite has work to do first (allocate, break copy-on-write, log as dirty).
+   */
+  peek(gfn: Gfn, forWrite: boolean): number
+  /**
+   * Mask a CPU applies to the low 32 bits of every guest physical address it emits, as a signed number: -1, or without bit 20 while A20M#
+   * is asserted (Intel SDM vol. 3A, "Address bus masking"). onInvalidate fires for everything when it changes.
+   */
+  readonly addressMask: number
   /** A mapping changed or write access was withdrawn (dirty log restarted, copy-on-write share, ROM toggled): cached machine addresses must go. */
   onInvalidate(listener: (firstGfn: Gfn, count: number) => void): void
   /** Host-side code wrote guest memory: CPUs drop code decoded from these machine bytes. */

@@ -1,1 +1,10 @@
-export {}
+export { ALL_FRAMES } from './guest/p2m.ts'
+export { GuestPhysicalMemory } from './guest/guest-memory.ts'
+export type { MapOptions } from './guest/guest-memory.ts'
+export type { Segment } from './guest/layout.ts'
+export type { MemoryRegion } from './guest/region.ts'
+export { FRAME_SIZE, MAX_GUEST_RAM_BYTES, MAX_MACHINE_BYTES } from './limits.ts'
+export { FrameMemory, createMachineMemory } from './machine/machine-memory.ts'
+export type { MachineMemoryOptions } from './machine/machine-memory.ts'
+export { NativePageWalker, createPageWalker } from './walker/walker.ts'
+export type { PageWalkerOptions } from './walker/walker.ts'
