@@ -1,0 +1,7 @@
+export { AddressSpace } from './address-space.ts'
+export { allOnes, type BusFaultListener, type BusFaults } from './faults.ts'
+export { MemoryWindow } from './memory-window.ts'
+export { MmioBus } from './mmio-bus.ts'
+export { PORT_COUNT, PortBus } from './port-bus.ts'
+export { Alarm } from '../core/alarm.ts'
+export { fanOut, NO_LINE, WiredOr } from '../core/lines.ts'
