@@ -31,7 +31,7 @@ function member(entry: CpioEntry, ino: number): Member {
     nlink: entry.kind === 'directory' ? 2 : 1, mtime: entry.mtime ?? 0, filesize: data.length, devmajor: 0, devminor: 0,
     rdevmajor: node ? entry.major ?? 0 : 0, rdevminor: node ? entry.minor ?? 0 : 0, namesize: name.length, check: 0
   }
-  if ((fields.mode & ~(spec.S_IFMT | 0o7777)) !== 0) throw bad('mode has bits outside 0o7777')
+  if (((entry.mode ?? 0) & ~0o7777) !== 0) throw bad('mode has bits outside 0o7777')
   for (const [field, value] of Object.entries(fields)) {
     if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) throw bad(`${field} ${value} does not fit 32 bits`)
   }
