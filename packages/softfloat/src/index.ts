@@ -1,1 +1,2 @@
-export {}
+export { instantiateSoftfloat, softfloatModule } from './module.ts'
+export type { SoftfloatExports } from './exports.ts'
