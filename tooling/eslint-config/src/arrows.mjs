@@ -13,7 +13,7 @@ export const arrows = {
   testkit: ['contract', 'spec', 'kit'],
   app: ['contract', 'spec', 'kit', 'organ', 'board', 'testkit'],
   example: ['contract', 'spec', 'kit', 'organ', 'board', 'testkit'],
-  tool: ['contract', 'spec', 'kit', 'organ', 'board', 'testkit', 'app', 'tool']
+  tooling: ['contract', 'spec', 'kit', 'organ', 'board', 'testkit', 'app', 'tooling']
 }
 
 /** What a package's tests and benches may import besides: the suites and fakes. */

@@ -1,6 +1,5 @@
 // eslint rules that only make sense in this repository.
-import { join, relative, resolve, sep } from 'node:path'
-import { dirname } from 'node:path'
+import { dirname, join, relative, resolve, sep } from 'node:path'
 import { packageFolder, refusal, workspaces } from './arrows.mjs'
 
 /** Calls `check` with every module specifier of a file: imports, re-exports, dynamic imports and import types. */
@@ -49,7 +48,8 @@ const portableRule = {
   create(context) {
     const folder = packageFolder(context.filename)
     const own = known(context.cwd).find(workspace => workspace.folder === folder)
-    if (own === undefined || own.runtime === 'node' || !own.folder.startsWith(join(context.cwd, 'packages') + sep)) return {}
+    if (own === undefined || own.runtime === 'node' || !context.filename.startsWith(join(own.folder, 'src') + sep)) return {}
+    if (!own.folder.startsWith(join(context.cwd, 'packages') + sep)) return {}
     return everyImport(source => {
       if (String(source?.value).startsWith('node:')) context.report({ node: source, message: `${own.name} also runs in browsers: no ${source.value} here.` })
     })
