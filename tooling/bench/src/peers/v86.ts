@@ -1,0 +1,23 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { guest } from '@entresol/guests'
+import type { Peer } from '../peer.ts'
+
+let firmware: Readonly<Record<string, string>> = {}
+
+/** v86 from its npm package: 32-bit guests only, booted through Debian's SeaBIOS. */
+export const v86: Peer = {
+  name: 'v86',
+  async version() {
+    try {
+      const { version } = createRequire(import.meta.url)('v86/package.json') as { version: string }
+      firmware = (await guest('seabios')).files
+      return { version: `v86 ${version} on Node ${process.versions.node}` }
+    } catch (error) {
+      return { missing: (error as Error).message.split('\n')[0]! }
+    }
+  },
+  boot: ({ kernel, initrd, append, bits }) => bits === 64
+    ? { unable: '32-bit guests only' }
+    : { file: process.execPath, args: [fileURLToPath(new URL('v86-boot.ts', import.meta.url)), kernel, initrd, append, firmware.bios!, firmware.vgabios!] }
+}
