@@ -19,7 +19,9 @@ async function guestOptions(runtime, env) {
   child.stdout.setEncoding('utf8').on('data', text => { output += text })
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
   if (code !== 0) throw new StepFailed(`The guest ${GUEST} is not available (above says why). With files of your own: npm start -- -kernel <bzImage> -initrd <cpio>.`)
-  return parseGuest(output)
+  // One line per file: name, key, value.
+  const { kernel, initrd, commandLine } = Object.fromEntries(output.trim().split('\n').map(line => [line.split(' ')[1], line.split(' ').slice(2).join(' ')]))
+  return ['-kernel', kernel, '-initrd', initrd, '-append', commandLine]
 }
 
 main(async () => {
@@ -59,10 +61,4 @@ function feed(child) {
   // The guest may end before it has read everything.
   child.stdin.on('error', () => {})
   pump(process.stdin, watcher, child.stdin).catch(error => say(`Input: ${error.message}`))
-}
-
-/** The last line the guests' program prints: a JSON object with the files' paths and the kernel's command line. */
-function parseGuest(output) {
-  const { kernel, initrd, append } = JSON.parse(output.trim().split('\n').pop())
-  return ['-kernel', kernel, '-initrd', initrd, '-append', append ?? 'console=ttyS0']
 }

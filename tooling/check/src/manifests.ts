@@ -80,13 +80,13 @@ function folderProblems(root: string, { folder, manifest, name, tag }: Workspace
   const turbo = join(folder, 'turbo.json')
   if (!existsSync(turbo)) problems.push('no turbo.json with its tag')
   else if ((JSON.parse(readFileSync(turbo, 'utf8')) as { tags?: string[] }).tags?.[0] !== tag) problems.push(`turbo.json's tag is not ${tag}`)
+  if (existsSync(join(folder, 'tsconfig.json')) && !references(join(root, 'tsconfig.json')).some(path => join(root, path) === folder)) problems.push('the root tsconfig.json does not reference it')
   if (manifest.private === true) return problems
   if (!existsSync(join(folder, 'README.md'))) problems.push('no README.md')
   if (manifest.version === '0.0.0' && !changesets(root).some(text => text.includes(`'${name}'`) || text.includes(`"${name}"`))) problems.push('never released and no changeset')
   const referenced = references(join(folder, 'tsconfig.json')).map(path => relative(root, join(folder, path)))
   const needed = workspaces(root).filter(other => (manifest as Manifest).dependencies?.[other.name] !== undefined).map(other => relative(root, other.folder))
   for (const path of needed) if (!referenced.includes(path)) problems.push(`tsconfig.json does not reference ${path}`)
-  if (!references(join(root, 'tsconfig.json')).some(path => join(root, path) === folder)) problems.push('the root tsconfig.json does not reference it')
   return problems
 }
 
