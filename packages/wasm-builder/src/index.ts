@@ -1,1 +1,7 @@
-export {}
+export { callExpr, f32, f64, i32, i64, integer, select, simd, v128 } from './expressions.ts'
+export type { FloatOps, IntegerOps } from './expressions.ts'
+export { FunctionBuilder } from './function-builder.ts'
+export type { Label, Local } from './function-builder.ts'
+export { ModuleBuilder } from './module-builder.ts'
+export { VALUE_TYPE_CODE } from './types.ts'
+export type { Expr, F32, F64, FunctionType, I32, I64, V128, ValueType } from './types.ts'

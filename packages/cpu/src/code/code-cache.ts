@@ -1,0 +1,201 @@
+import type { MachineMemory } from '@entresol/interfaces'
+import { Decoder, MAX_INSTRUCTION_BYTES } from '../decode/decoder.ts'
+import type { DecodeMode } from '../decode/decoder.ts'
+import type { InstructionTable, TableEntry, Variant } from '../decode/variants.ts'
+import { PSEUDO_CONTINUE, PSEUDO_CROSS, PSEUDO_EXIT, PSEUDO_GENERAL_PROTECTION, PSEUDO_INTERCEPT, PSEUDO_UNDEFINED } from '../interpreter/module.ts'
+import { R_FLAGS, R_HANDLER, R_LENGTH, R_OFFSET, RECORD_BYTES, RECORD_LEGACY } from '../interpreter/records.ts'
+import type { CodeWatch } from '../memory/linear-memory.ts'
+import * as L from '../state/layout.ts'
+
+const PAGE = 4096
+const TABLE_BYTES = PAGE * 4
+/** Straight runs are cut here so that one decode stays short. */
+const MAX_RUN = 64
+
+const MODES: readonly DecodeMode[] = [{ size: 16 }, { size: 32 }, { size: 64 }]
+
+export interface CodeCacheOptions {
+  readonly memory: MachineMemory
+  readonly table: InstructionTable
+  /** Features announced by CPUID decide which rows exist. */
+  readonly allowed: (entry: TableEntry) => boolean
+  /** Instructions the monitor wants: their records hand over instead. */
+  readonly intercepted: (variant: Variant) => boolean
+  /** Bytes for tables and records. */
+  readonly arenaBytes: number
+  /** Two records outside every table, for stepping and page-crossing instructions. */
+  readonly stepRecords: number
+  /** A machine frame just became code: writes to it must be seen. */
+  readonly onNewCode: (frame: number) => void
+  /** Everything was dropped: fetch tags and the current page are stale. */
+  readonly onFlush: () => void
+}
+
+/**
+ * Decoded instructions by machine frame and code mode. Each page of code has a table of 4096 record pointers by offset; records
+ * of a straight run are contiguous. A write that touches a decoded instruction turns its record into PSEUDO_CONTINUE, which
+ * looks the address up again and decodes anew: data beside code costs no more than the check.
+ */
+export class CodeCache implements CodeWatch {
+  readonly #options: CodeCacheOptions
+  readonly #view: DataView
+  readonly #u8: Uint8Array
+  readonly #u32: Uint32Array
+  readonly #arena: number
+  readonly #arenaEnd: number
+  #next: number
+  /** Table address by frame number * 8 + mode. */
+  readonly #tables = new Map<number, number>()
+  /** Bit m set: frame has a table for mode m. */
+  readonly #codeFrames: Uint8Array
+  readonly #decoder: Decoder
+  readonly #bytes = new Uint8Array(2 * MAX_INSTRUCTION_BYTES)
+  decoded = 0
+  invalidated = 0
+  flushes = 0
+
+  constructor(options: CodeCacheOptions) {
+    this.#options = options
+    const { memory } = options
+    this.#view = new DataView(memory.wasm.buffer)
+    this.#u8 = memory.u8
+    this.#u32 = memory.u32
+    this.#arena = memory.reserve(options.arenaBytes)
+    this.#arenaEnd = this.#arena + options.arenaBytes
+    this.#next = this.#arena
+    this.#codeFrames = new Uint8Array(memory.frames)
+    this.#decoder = new Decoder(options.table, options.allowed)
+  }
+
+  hasCode(frame: number): boolean {
+    return this.#codeFrames[frame >>> 12] !== 0
+  }
+
+  /** Table of the page at machine address `frame`, made when new. */
+  tableFor(frame: number, mode: number): number {
+    const key = (frame >>> 12) * 8 + mode
+    const known = this.#tables.get(key)
+    if (known !== undefined) return known
+    const table = this.#next
+    this.#next += TABLE_BYTES
+    this.#u32.fill(0, table >>> 2, (table + TABLE_BYTES) >>> 2)
+    this.#tables.set(key, table)
+    const fresh = !this.#codeFrames[frame >>> 12]
+    this.#codeFrames[frame >>> 12]! |= 1 << mode
+    if (fresh) this.#options.onNewCode(frame)
+    return table
+  }
+
+  flush(): void {
+    this.flushes++
+    this.#next = this.#arena
+    this.#tables.clear()
+    this.#codeFrames.fill(0)
+    this.#options.onFlush()
+  }
+
+  /** True when a run decoded now would not fit: the caller flushes first, at a point where no record is in use. */
+  get full(): boolean {
+    return this.#next + TABLE_BYTES + (MAX_RUN + 1) * RECORD_BYTES > this.#arenaEnd
+  }
+
+  /** Decodes a straight run at `offset` of the page and enters it; returns its first record. */
+  decodeRun(frame: number, offset: number, mode: number, table: number): number {
+    const size = MODES[mode & L.MODE_SIZE]!
+    const first = this.#next
+    let at = first
+    for (let count = 0; ; count++) {
+      const index = (table >>> 2) + offset
+      if (count === MAX_RUN || offset >= PAGE || this.#u32[index] !== 0) {
+        this.#pseudo(at, PSEUDO_CONTINUE, offset, 0, size)
+        at += RECORD_BYTES
+        break
+      }
+      this.#u32[index] = at
+      const ends = this.#decodeOne(frame + offset, frame + PAGE, at, offset, size)
+      at += RECORD_BYTES
+      if (ends) break
+      offset += this.#u8[at - RECORD_BYTES + R_LENGTH]!
+    }
+    this.#next = at
+    return first
+  }
+
+  /** Writes the record for the instruction at machine address `start`; true when control never falls through. */
+  #decodeOne(start: number, pageEnd: number, at: number, offset: number, size: DecodeMode): boolean {
+    this.decoded++
+    const decoder = this.#decoder
+    const status = decoder.decode(this.#u8, start, pageEnd, size)
+    if (status === 'more') {
+      // The bytes left on this page, so that writes to them are noticed.
+      this.#pseudo(at, PSEUDO_CROSS, offset, pageEnd - start, size)
+      return true
+    }
+    return this.#enter(status, at, offset, size)
+  }
+
+  #enter(status: 'ok' | 'undefined' | 'too-long' | 'more', at: number, offset: number, size: DecodeMode): boolean {
+    const decoder = this.#decoder
+    if (status !== 'ok') {
+      this.#pseudo(at, status === 'undefined' ? PSEUDO_UNDEFINED : PSEUDO_GENERAL_PROTECTION, offset, decoder.length, size)
+      return true
+    }
+    const variant = decoder.variant!
+    decoder.writeRecord(this.#view, at, offset)
+    if (this.#options.intercepted(variant)) this.#view.setUint16(at + R_HANDLER, PSEUDO_INTERCEPT, true)
+    return variant.row.options.ends === true
+  }
+
+  #pseudo(at: number, handler: number, offset: number, length: number, size: DecodeMode): void {
+    this.#u32.fill(0, at >>> 2, (at + RECORD_BYTES) >>> 2)
+    this.#view.setUint16(at + R_HANDLER, handler, true)
+    this.#view.setUint16(at + R_OFFSET, offset, true)
+    this.#view.setUint8(at + R_LENGTH, length)
+    this.#view.setUint8(at + R_FLAGS, size.size === 64 ? 0 : RECORD_LEGACY)
+  }
+
+  /** Variant behind the last record written by `decodeRun` or `decodeStep`. */
+  variantOf(record: number): Variant | undefined {
+    const handler = this.#view.getUint16(record + R_HANDLER, true)
+    return this.#options.table.byId(handler)
+  }
+
+  /**
+   * Decodes one instruction, whose bytes `fetch` gathers (it may cross into another page), into STEP_RECORDS, followed by
+   * PSEUDO_CONTINUE or PSEUDO_EXIT. `fetch(n)` returns how many of the first n bytes it could write to the buffer; it throws the guest's fault.
+   */
+  decodeStep(fetch: (into: Uint8Array, from: number, to: number) => void, available: number, offset: number, mode: number, exit: boolean): void {
+    const size = MODES[mode & L.MODE_SIZE]!
+    const at = this.#options.stepRecords
+    this.decoded++
+    fetch(this.#bytes, 0, available)
+    let status = this.#decoder.decode(this.#bytes, 0, available, size)
+    if (status === 'more' && available < MAX_INSTRUCTION_BYTES) {
+      // Only an instruction that needs the next page may fault there.
+      fetch(this.#bytes, available, MAX_INSTRUCTION_BYTES)
+      status = this.#decoder.decode(this.#bytes, 0, MAX_INSTRUCTION_BYTES, size)
+    }
+    this.#enter(status, at, offset, size)
+    this.#pseudo(at + RECORD_BYTES, exit ? PSEUDO_EXIT : PSEUDO_CONTINUE, offset + this.#decoder.length, 0, size)
+  }
+
+  /** Machine bytes changed: instructions decoded from them are decoded anew when next reached. */
+  wrote(address: number, length: number): void {
+    const modes = this.#codeFrames[address >>> 12]
+    if (!modes) return
+    const frame = (address & ~0xfff) >>> 0
+    const start = Math.max(0, address - frame - MAX_INSTRUCTION_BYTES + 1)
+    const end = Math.min(PAGE, address - frame + length)
+    for (let mode = 0; mode < 8; mode++) {
+      if (!(modes & (1 << mode))) continue
+      const table = this.#tables.get((frame >>> 12) * 8 + mode)! >>> 2
+      for (let offset = start; offset < end; offset++) {
+        const record = this.#u32[table + offset]!
+        if (record === 0 || offset + this.#u8[record + R_LENGTH]! <= address - frame) continue
+        this.#view.setUint16(record + R_HANDLER, PSEUDO_CONTINUE, true)
+        this.#u32[table + offset] = 0
+        this.invalidated++
+      }
+    }
+  }
+}

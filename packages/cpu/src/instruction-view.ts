@@ -1,0 +1,90 @@
+import type { CodeCache } from './code/code-cache.ts'
+import type { Variant } from './decode/variants.ts'
+import * as R from './interpreter/records.ts'
+import type { GuestFault } from './memory/fault.ts'
+import * as L from './state/layout.ts'
+import type { CpuState } from './state/state.ts'
+import type { HostInstruction } from './system/context.ts'
+
+interface AddressFunctions {
+  offset(cpu: number, record: number): bigint
+  linear(cpu: number, record: number, segment: number, offset: bigint, access: number): bigint
+}
+
+/** A record seen as an instruction by TypeScript semantics. One object, moved from record to record. */
+export class InstructionView implements HostInstruction {
+  readonly #state: CpuState
+  readonly #wasm: AddressFunctions
+  readonly #code: CodeCache
+  readonly #takeFault: () => GuestFault | undefined
+  #record = 0
+
+  constructor(state: CpuState, wasm: AddressFunctions, code: CodeCache, takeFault: () => GuestFault | undefined) {
+    this.#state = state
+    this.#wasm = wasm
+    this.#code = code
+    this.#takeFault = takeFault
+  }
+
+  at(record: number): this {
+    this.#record = record
+    return this
+  }
+
+  get variant(): Variant | undefined {
+    return this.#code.variantOf(this.#record)
+  }
+
+  get width(): 8 | 16 | 32 | 64 {
+    return this.variant?.width ?? 32
+  }
+
+  get memory(): boolean {
+    return this.variant?.memory ?? false
+  }
+
+  get length(): number {
+    return this.#state.view.getUint8(this.#record + R.R_LENGTH)
+  }
+
+  get rip(): bigint {
+    return (this.#state.u64(L.PAGE_RIP) + BigInt(this.#state.view.getUint16(this.#record + R.R_OFFSET, true))) & this.#state.u64(L.RIP_MASK)
+  }
+
+  get nextRip(): bigint {
+    return (this.rip + BigInt(this.length)) & this.#state.u64(L.RIP_MASK)
+  }
+
+  get immediate(): bigint {
+    return this.#state.view.getBigInt64(this.#record + R.R_IMMEDIATE, true)
+  }
+
+  get regNumber(): number {
+    return this.#state.view.getUint16(this.#record + R.R_REG, true)
+  }
+
+  get rmCell(): number {
+    return this.#state.view.getUint16(this.#record + R.R_RM, true)
+  }
+
+  get regCell(): number {
+    return this.#state.view.getUint16(this.#record + R.R_REG, true)
+  }
+
+  get stackSegment(): boolean {
+    return (this.#state.view.getUint8(this.#record + R.R_FLAGS) & R.RECORD_STACK) !== 0
+  }
+
+  effectiveAddress(): bigint {
+    return BigInt.asUintN(64, this.#wasm.offset(this.#state.base, this.#record))
+  }
+
+  linear(size: number, write: boolean): bigint {
+    const segment = this.#state.view.getUint16(this.#record + R.R_SEGMENT, true)
+    const offset = this.#wasm.offset(this.#state.base, this.#record)
+    const linear = this.#wasm.linear(this.#state.base, this.#record, segment, offset, size | (write ? R.SLOW_WRITE : 0))
+    const fault = this.#takeFault()
+    if (fault) throw fault
+    return BigInt.asUintN(64, linear)
+  }
+}

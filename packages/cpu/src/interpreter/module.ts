@@ -1,0 +1,257 @@
+import { callExpr, i32, i64, ModuleBuilder } from '@entresol/wasm-builder'
+import type { FunctionBuilder, FunctionType, Label, Local } from '@entresol/wasm-builder'
+import { CodedError } from '@entresol/kit'
+import type { InstructionTable, Variant } from '../decode/variants.ts'
+import * as L from '../state/layout.ts'
+import { InterpreterEmitter } from './emitter.ts'
+import type { HandlerExits, InterpreterFunctions } from './emitter.ts'
+import { emitLinear, emitOffset } from './functions.ts'
+import * as R from './records.ts'
+
+/** Handlers that stand for no instruction. */
+export const PSEUDO_CONTINUE = 0
+/** Leaves at this record's RIP: ends a single step. */
+export const PSEUDO_EXIT = 1
+/** An instruction that crosses into the next page: fetched anew each time by the host function `cross-page`. */
+export const PSEUDO_CROSS = 2
+/** Raises #UD. */
+export const PSEUDO_UNDEFINED = 3
+/** Fetch beyond CS.limit or an instruction over 15 bytes: #GP(0). */
+export const PSEUDO_GENERAL_PROTECTION = 4
+/** Hands the instruction to the monitor. */
+export const PSEUDO_INTERCEPT = 5
+export const PSEUDO_COUNT = 6
+
+export interface HelperImport {
+  readonly name: string
+  readonly type: FunctionType
+}
+
+const HANDLER: FunctionType = { params: ['i32', 'i32'], results: ['i32'] }
+
+/**
+ * Builds the interpreter: `run(cpu, record)` dispatches over records; frequent handlers are arms of its jump table, the rest
+ * functions of a private table. Returns LEFT_AT_RIP or LEFT_AT_RECORD.
+ */
+export function buildInterpreter(
+  table: InstructionTable, hostNames: readonly string[], helpers: readonly HelperImport[],
+  memory: { initialPages: number; maximumPages: number; shared: boolean },
+): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder()
+  module.importMemory('env', 'memory', memory.initialPages, memory.maximumPages, memory.shared)
+  const slow = module.importFunction('env', 'slow', { params: ['i32', 'i32'], results: ['i32'] })
+  const commit = module.importFunction('env', 'commit', { params: ['i32'], results: [] })
+  const raise = module.importFunction('env', 'raise', { params: ['i32', 'i32'], results: [] })
+  const host = module.importFunction('env', 'host', { params: ['i32', 'i32'], results: ['i32'] })
+  const lookup = module.importFunction('env', 'lookup', { params: [], results: ['i32'] })
+  const helperIndex = new Map(helpers.map((h) => [h.name, module.importFunction('helpers', h.name, h.type)]))
+  const offset = module.func({ params: ['i32', 'i32'], results: ['i64'] }, 'offset')
+  const linear = module.func({ params: ['i32', 'i32', 'i32', 'i64', 'i32'], results: ['i64'] }, 'linear')
+  emitOffset(offset.builder)
+  emitLinear(linear.builder, raise)
+
+  const find = (index: number | undefined, what: string): number => {
+    if (index === undefined || index < 0) throw new CodedError('bad-instruction-row', `${what} does not exist`)
+    return index
+  }
+  const functions: InterpreterFunctions = {
+    slow, commit, raise, host, offset: offset.index, linear: linear.index,
+    hostFunction: (name) => find(hostNames.indexOf(name), `host function "${name}"`),
+    helper: (name) => find(helperIndex.get(name), `helper "${name}"`),
+  }
+  const emitBody = (b: FunctionBuilder, cpu: Local<'i32'>, record: Local<'i32'>, variant: Variant, exits: HandlerExits): void => {
+    const vex = variant.row.encoding.startsWith('VEX')
+    b.scope(() => variant.row.emit(new InterpreterEmitter(b, cpu.get, record.get, variant, functions, exits, vex)))
+  }
+
+  const slots: (number | undefined)[] = new Array(PSEUDO_COUNT + table.variants.length).fill(undefined)
+  for (const variant of table.variants) {
+    if (variant.hot) continue
+    const { index, builder: b } = module.func(HANDLER)
+    const cpu = b.param('i32', 0)
+    const record = b.param('i32', 1)
+    emitBody(b, cpu, record, variant, {
+      fault: () => b.return(i32.const(R.STATUS_FAULT)),
+      jump: (rip) => {
+        b.store('i64', cpu.get, L.RIP, rip)
+        b.return(i32.const(R.STATUS_JUMP))
+      },
+      status: (status) => b.return(status),
+    })
+    b.emit(i32.const(R.STATUS_NEXT))
+    slots[variant.id] = index
+  }
+  module.table(slots)
+  const hot = table.variants.filter((v) => v.hot)
+  emitRun(module, hot, { raise, host, lookup, crossPage: functions.hostFunction('cross-page'), intercept: functions.hostFunction('intercept') }, emitBody)
+  return module.encode()
+}
+
+interface RunFunctions {
+  raise: number
+  host: number
+  lookup: number
+  crossPage: number
+  intercept: number
+}
+
+type EmitBody = (b: FunctionBuilder, cpu: Local<'i32'>, record: Local<'i32'>, variant: Variant, exits: HandlerExits) => void
+
+function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions, emitBody: EmitBody): void {
+  const { builder: b } = module.func({ params: ['i32', 'i32'], results: ['i32'] }, 'run')
+  const handlerType = module.typeIndex(HANDLER.params, HANDLER.results)
+  const cpu = b.param('i32', 0)
+  const record = b.param('i32', 1)
+  // First record since the last control transfer: records are contiguous, so the distance is the instruction count.
+  const entry = b.variable(record.get)
+  const rip = b.local('i64')
+  const status = b.local('i32')
+  const count = i32.shr_u(i32.sub(record.get, entry.get), i32.const(5))
+  const burn = (instructions: typeof count): void => b.store('i32', cpu.get, L.FUEL, i32.sub(i32.load(cpu.get, L.FUEL), instructions))
+  const leave = (code: number): void => b.return(i32.const(code))
+  const recordRip = i64.add(i64.load(cpu.get, L.PAGE_RIP), i64.extend_i32_u(i32.load16_u(record.get, R.R_OFFSET)))
+
+  b.loop((top) => {
+    b.block((transfer) => {
+      b.block((jump) => {
+        b.block((next) => {
+          b.block((fault) => {
+            b.block((dispatchStatus) => {
+              emitArms(top, next, jump, fault, dispatchStatus)
+            })
+            // Status of an out-of-line handler or host function.
+            b.block((step) => {
+              b.block((repeat) => {
+                b.block((leaveHere) => {
+                  b.block((statusJump) => {
+                    b.brTable(status.get, [next, fault, statusJump, repeat, step], leaveHere)
+                  })
+                  b.set(rip, i64.load(cpu.get, L.RIP))
+                  b.br(jump)
+                })
+                burn(i32.add(count, i32.const(1)))
+                leave(R.LEFT_AT_RIP)
+              })
+              burn(i32.add(count, i32.const(1)))
+              b.set(entry, record.get)
+              b.brIf(top, i32.ge_s(i32.load(cpu.get, L.FUEL), i32.const(0)))
+              b.store('i32', cpu.get, L.CURRENT_RECORD, record.get)
+              leave(R.LEFT_AT_RECORD)
+            })
+            burn(count)
+            b.set(record, i32.add(cpu.get, i32.const(L.STEP_RECORDS)))
+            b.set(entry, record.get)
+            b.br(top)
+          })
+          burn(count)
+          b.store('i32', cpu.get, L.CURRENT_RECORD, record.get)
+          leave(R.LEFT_AT_RECORD)
+        })
+        b.set(record, i32.add(record.get, i32.const(R.RECORD_BYTES)))
+        b.br(top)
+      })
+      burn(i32.add(count, i32.const(1)))
+      b.br(transfer)
+    })
+    emitTransfer(top)
+  })
+  b.unreachable()
+
+  function emitArms(top: Label, next: Label, jump: Label, fault: Label, dispatchStatus: Label): void {
+    const pseudo: ((() => void) | undefined)[] = []
+    pseudo[PSEUDO_CONTINUE] = () => {
+      b.set(rip, i64.and(recordRip, i64.load(cpu.get, L.RIP_MASK)))
+      // Not an instruction: `jump` will count one too many.
+      b.set(entry, i32.add(entry.get, i32.const(R.RECORD_BYTES)))
+      b.br(jump)
+    }
+    pseudo[PSEUDO_EXIT] = () => {
+      b.store('i64', cpu.get, L.RIP, i64.and(recordRip, i64.load(cpu.get, L.RIP_MASK)))
+      burn(count)
+      leave(R.LEFT_AT_RIP)
+    }
+    pseudo[PSEUDO_CROSS] = () => {
+      b.set(status, callExpr('i32', f.host, [i32.const(f.crossPage), record.get]))
+      b.br(dispatchStatus)
+    }
+    pseudo[PSEUDO_UNDEFINED] = () => {
+      b.call(f.raise, i32.const(6), i32.const(-1))
+      b.br(fault)
+    }
+    pseudo[PSEUDO_GENERAL_PROTECTION] = () => {
+      b.call(f.raise, i32.const(13), i32.const(0))
+      b.br(fault)
+    }
+    pseudo[PSEUDO_INTERCEPT] = () => {
+      b.set(status, callExpr('i32', f.host, [i32.const(f.intercept), record.get]))
+      b.br(dispatchStatus)
+    }
+    const arms: (() => void)[] = pseudo.map((arm) => arm ?? (() => b.unreachable()))
+    for (const variant of hot) {
+      arms[variant.id] = () => {
+        emitBody(b, cpu, record, variant, {
+          fault: () => b.br(fault),
+          jump: (target) => {
+            b.set(rip, target)
+            b.br(jump)
+          },
+          status: (value) => {
+            b.set(status, value)
+            b.br(dispatchStatus)
+          },
+        })
+        b.set(record, i32.add(record.get, i32.const(R.RECORD_BYTES)))
+        b.br(top)
+      }
+    }
+    const open = (index: number, labels: Label[]): void => {
+      if (index < 0) {
+        b.block((outOfLine) => b.brTable(i32.load16_u(record.get), labels.slice().reverse(), outOfLine))
+        b.callIndirect(handlerType, 0, i32.load16_u(record.get), cpu.get, record.get)
+        b.emit([0x21, status.index])
+        b.br(dispatchStatus)
+        return
+      }
+      b.block((label) => open(index - 1, [...labels, label]))
+      arms[index]!()
+    }
+    open(arms.length - 1, [])
+    void next
+  }
+
+  /** Finds the record at `rip`: same page, else fetch TLB, else the host's `lookup`. */
+  function emitTransfer(top: Label): void {
+    b.if(i32.lt_s(i32.load(cpu.get, L.FUEL), i32.const(0)), () => {
+      b.store('i64', cpu.get, L.RIP, rip.get)
+      leave(R.LEFT_AT_RIP)
+    })
+    const linear = b.variable(i64.add(rip.get, i64.load(cpu.get, L.segment(L.SEG_CS) + L.SEG_BASE)))
+    const offset = i32.shl(i32.and(i32.wrap_i64(linear.get), i32.const(0xfff)), i32.const(2))
+    b.if(i64.eq(i64.and(linear.get, i64.const(-4096n)), i64.load(cpu.get, L.PAGE_LINEAR)), () => {
+      b.set(record, i32.load(i32.add(i32.load(cpu.get, L.PAGE_TABLE), offset)))
+      b.set(entry, record.get)
+      b.brIf(top, record.get)
+    }, () => {
+      const slot = b.variable(i32.add(i32.load(cpu.get, L.TLB_BASE),
+        i32.and(i32.wrap_i64(i64.shr_u(linear.get, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))))
+      const page = i64.and(linear.get, i64.const(-4096n))
+      const tag = i64.or(page, i64.load32_u(cpu.get, L.CODE_MODE))
+      b.if(i64.eq(i64.load(slot.get, L.TLB_FETCH), tag), () => {
+        const table = b.let(i32.load(slot.get, L.TLB_CODE))
+        b.set(record, i32.load(i32.add(table, offset)))
+        b.if(record.get, () => {
+          b.store('i64', cpu.get, L.PAGE_LINEAR, page)
+          b.store('i64', cpu.get, L.PAGE_RIP, i64.sub(page, i64.load(cpu.get, L.segment(L.SEG_CS) + L.SEG_BASE)))
+          b.store('i32', cpu.get, L.PAGE_TABLE, table)
+          b.set(entry, record.get)
+          b.br(top)
+        })
+      })
+    })
+    b.store('i64', cpu.get, L.RIP, rip.get)
+    b.set(record, callExpr('i32', f.lookup, []))
+    b.set(entry, record.get)
+    b.brIf(top, record.get)
+    leave(R.LEFT_AT_RIP)
+  }
+}

@@ -1,0 +1,223 @@
+import {
+  ACCESS_AC, ACCESS_FETCH, ACCESS_USER, ACCESS_WRITE, RIGHT_WRITE,
+} from '@entresol/interfaces'
+import type { Bus, Gfn, MachineMemory, PageWalker, PhysicalMap } from '@entresol/interfaces'
+import { SLOW_MODIFY, SLOW_SIZE, SLOW_STACK, SLOW_WRITE } from '../interpreter/records.ts'
+import * as L from '../state/layout.ts'
+import type { CpuState } from '../state/state.ts'
+import { GP, GuestFault, PF, SS } from './fault.ts'
+import type { Tlb } from './tlb.ts'
+
+/** What LinearMemory asks of the cache of decoded code. */
+export interface CodeWatch {
+  /** True when the 4 KiB machine frame at `frame` holds decoded instructions. */
+  hasCode(frame: number): boolean
+  /** Machine bytes [address, address + length) changed. */
+  wrote(address: number, length: number): void
+}
+
+/** Privilege of an access from TypeScript: the current one, or an implicit supervisor access (SDM vol. 3, 5.6.1). */
+export type Privilege = 'current' | 'supervisor'
+
+/**
+ * The vCPU's linear address space outside the TLB's fast path: TLB fills, page-crossing and MMIO accesses staged in SCRATCH,
+ * and typed accesses for TypeScript semantics. Faults are thrown as GuestFault with CR2 set.
+ */
+export class LinearMemory {
+  readonly #state: CpuState
+  readonly #memory: MachineMemory
+  readonly #walker: PageWalker
+  readonly #physical: PhysicalMap
+  readonly #mmio: Bus
+  readonly #tlb: Tlb
+  readonly #code: CodeWatch
+  readonly #bytes = new Uint8Array(64)
+  readonly #view: DataView = new DataView(this.#bytes.buffer)
+  /** What the last `#translate` found: guest physical address halves. */
+  #physicalLow = 0
+  #physicalHigh = 0
+
+  constructor(state: CpuState, walker: PageWalker, physical: PhysicalMap, mmio: Bus, tlb: Tlb, code: CodeWatch) {
+    this.#state = state
+    this.#memory = state.memory
+    this.#walker = walker
+    this.#physical = physical
+    this.#mmio = mmio
+    this.#tlb = tlb
+    this.#code = code
+  }
+
+  /** Index of the TLB set and ACCESS_* bits for the privilege in force. */
+  #set(privilege: Privilege): number {
+    if (privilege === 'supervisor') return L.TLB_SUPERVISOR
+    const base = this.#state.u32(L.TLB_BASE) - this.#state.base - L.TLB
+    return base / L.TLB_SET_BYTES
+  }
+
+  /**
+   * Translates to the machine address of the byte, -1 for MMIO, -2 for writes to ROM; fills the TLB. Throws #PF, and #GP or #SS for
+   * addresses that are not canonical.
+   */
+  #translate(low: number, high: number, access: number, set: number, stack: boolean): number {
+    const state = this.#state
+    if (high !== 0 || low >= 0x80000000) this.#requireCanonical(low, high, stack)
+    let bits = access
+    if (set === L.TLB_USER) bits |= ACCESS_USER
+    if (set !== L.TLB_SUPERVISOR) bits |= ACCESS_AC
+    const walker = this.#walker
+    const error = walker.walk(low, high, bits)
+    if (error >= 0) {
+      state.setU64(L.CR2, (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0))
+      throw new GuestFault(PF, error)
+    }
+    this.#physicalLow = walker.physicalLow
+    this.#physicalHigh = walker.physicalHigh
+    const frame = walker.frame
+    if (frame >= 0) {
+      let rights = walker.rights
+      // A page of code is written by the slow path so that decoded instructions notice; ROM and shared frames by frameForWrite.
+      if (rights & RIGHT_WRITE && (!(access & ACCESS_WRITE) || this.#code.hasCode(frame))) rights &= ~RIGHT_WRITE
+      this.#tlb.fill(set, low, high, rights, frame, walker.global !== 0)
+      return frame + (low & 0xfff)
+    }
+    return frame
+  }
+
+  #requireCanonical(low: number, high: number, stack: boolean): void {
+    const state = this.#state
+    if (!state.longMode) return
+    const shift = state.u32(L.CANONICAL_SHIFT)
+    if (((high << shift) >> shift) !== (high | 0)) throw new GuestFault(stack ? SS : GP, 0)
+    void low
+  }
+
+  /**
+   * The generated code's slow path: linear address in HOST_VALUE. Returns a machine address to access: RAM itself, or SCRATCH.
+   */
+  slow(access: number, stackOperand: boolean): number {
+    const state = this.#state
+    const low = state.u32(L.HOST_VALUE)
+    const high = state.u32(L.HOST_VALUE + 4)
+    const size = access & SLOW_SIZE
+    const write = (access & SLOW_WRITE) !== 0
+    const stack = stackOperand || (access & SLOW_STACK) !== 0
+    const set = this.#set('current')
+    if ((low & 0xfff) + size <= 0x1000) {
+      const address = this.#translate(low, high, write ? ACCESS_WRITE : 0, set, stack)
+      if (address >= 0 && !(write && this.#code.hasCode((address & ~0xfff) >>> 0))) return address
+    }
+    return this.#stage(low, high, size, access, set, stack)
+  }
+
+  /** Accesses that are not to one page of plain RAM go through SCRATCH. */
+  #stage(low: number, high: number, size: number, access: number, set: number, stack: boolean): number {
+    const state = this.#state
+    const scratch = state.base + L.SCRATCH
+    const write = (access & SLOW_WRITE) !== 0
+    if (write) {
+      // Every page must accept the whole store before any byte is written.
+      this.#eachPage(low, high, size, (l, h) => void this.#translate(l, h, ACCESS_WRITE, set, stack))
+      state.setU32(L.SCRATCH_PENDING, 1)
+      state.setU32(L.SCRATCH_LINEAR, low)
+      state.setU32(L.SCRATCH_LINEAR + 4, high)
+      state.setU32(L.SCRATCH_SIZE, size)
+    }
+    if (!write || access & SLOW_MODIFY) this.#transfer(low, high, size, write ? ACCESS_WRITE : 0, set, stack, this.#memory.u8, scratch, false)
+    return scratch
+  }
+
+  #eachPage(low: number, high: number, size: number, visit: (low: number, high: number, offset: number, length: number) => void): void {
+    let done = 0
+    while (done < size) {
+      const length = Math.min(size - done, 0x1000 - (low & 0xfff))
+      visit(low, high, done, length)
+      done += length
+      const next = low + length
+      if (next > 0xffffffff) high = this.#state.mode64 ? (high + 1) >>> 0 : high
+      low = next >>> 0
+    }
+  }
+
+  /** Moves bytes between linear memory and `bytes` at `at`. */
+  #transfer(low: number, high: number, size: number, access: number, set: number, stack: boolean, bytes: Uint8Array, at: number, store: boolean): void {
+    this.#eachPage(low, high, size, (l, h, offset, length) => {
+      const address = this.#translate(l, h, access, set, stack)
+      if (address >= 0) {
+        if (store) {
+          this.#memory.u8.set(bytes.subarray(at + offset, at + offset + length), address)
+          if (this.#code.hasCode((address & ~0xfff) >>> 0)) this.#code.wrote(address, length)
+        } else bytes.set(this.#memory.u8.subarray(address, address + length), at + offset)
+      } else if (address === -1) this.#device(bytes, at + offset, length, store)
+    })
+  }
+
+  /** MMIO: aligned pieces of 4, 2 and 1 bytes, in ascending order. */
+  #device(bytes: Uint8Array, at: number, length: number, store: boolean): void {
+    let physical = this.#physicalHigh * 0x100000000 + this.#physicalLow
+    while (length > 0) {
+      const size = length >= 4 && !(physical & 3) ? 4 : length >= 2 && !(physical & 1) ? 2 : 1
+      if (store) {
+        let value = 0
+        for (let i = size - 1; i >= 0; i--) value = value * 256 + bytes[at + i]!
+        this.#mmio.write(physical, size, value)
+      } else {
+        let value = this.#mmio.read(physical, size)
+        for (let i = 0; i < size; i++) {
+          bytes[at + i] = value & 0xff
+          value = Math.floor(value / 256)
+        }
+      }
+      physical += size
+      at += size
+      length -= size
+    }
+  }
+
+  /** Carries out the store staged in SCRATCH. */
+  commit(): void {
+    const state = this.#state
+    if (!state.u32(L.SCRATCH_PENDING)) return
+    state.setU32(L.SCRATCH_PENDING, 0)
+    const scratch = state.base + L.SCRATCH
+    this.#transfer(state.u32(L.SCRATCH_LINEAR), state.u32(L.SCRATCH_LINEAR + 4), state.u32(L.SCRATCH_SIZE), ACCESS_WRITE,
+      this.#set('current'), false, this.#memory.u8, scratch, true)
+  }
+
+  /** Machine address of the instruction byte at a linear address, for fetching; -1 when it is not memory. Throws #PF, #GP. */
+  fetch(low: number, high: number): number {
+    return this.#translate(low, high, ACCESS_FETCH, this.#set('current'), false)
+  }
+
+  /** Checks that [linear, linear + size) can be accessed, without doing it. */
+  probe(linear: bigint, size: number, write: boolean, privilege: Privilege = 'current'): void {
+    const set = this.#set(privilege)
+    this.#eachPage(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), size,
+      (l, h) => void this.#translate(l, h, write ? ACCESS_WRITE : 0, set, false))
+  }
+
+  readBytes(linear: bigint, into: Uint8Array, privilege: Privilege = 'current', stack = false): void {
+    this.#transfer(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), into.length, 0, this.#set(privilege), stack, into, 0, false)
+  }
+
+  writeBytes(linear: bigint, from: Uint8Array, privilege: Privilege = 'current', stack = false): void {
+    this.probe(linear, from.length, true, privilege)
+    this.#transfer(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), from.length, ACCESS_WRITE, this.#set(privilege), stack, from, 0, true)
+  }
+
+  /** Reads `size` bytes (1, 2, 4, 8) little-endian. */
+  read(linear: bigint, size: number, privilege: Privilege = 'current', stack = false): bigint {
+    this.#view.setBigUint64(0, 0n, true)
+    this.readBytes(linear, this.#bytes.subarray(0, size), privilege, stack)
+    return this.#view.getBigUint64(0, true)
+  }
+
+  write(linear: bigint, size: number, value: bigint, privilege: Privilege = 'current', stack = false): void {
+    this.#view.setBigUint64(8, BigInt.asUintN(64, value), true)
+    this.writeBytes(linear, this.#bytes.subarray(8, 8 + size), privilege, stack)
+  }
+
+  /** Frame behind a guest frame number for reading: for host-side walkers such as debuggers. */
+  frame(gfn: Gfn): number {
+    return this.#physical.frameForRead(gfn)
+  }
+}

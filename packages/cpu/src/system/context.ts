@@ -1,0 +1,95 @@
+import type { Bus, Clock, Intercepts, PageWalker, RandomSource, VcpuEvent } from '@entresol/interfaces'
+import type { LinearMemory } from '../memory/linear-memory.ts'
+import type { Tlb } from '../memory/tlb.ts'
+import type { CpuState } from '../state/state.ts'
+import type { CpuModel } from './cpuid/model.ts'
+
+/** The local APIC as instructions reach it: CR8, IA32_APIC_BASE and the x2APIC MSRs. Implemented by io's LocalApic through the board. */
+export interface ApicRegisters {
+  readonly apicBase: bigint
+  /** Returns false when the value is refused (#GP). */
+  writeApicBase(value: bigint): boolean
+  /** x2APIC MSR 0x800..0x8ff; undefined: #GP. */
+  readMsr(index: number): bigint | undefined
+  writeMsr(index: number, value: bigint): boolean
+  /** Task priority class: CR8. */
+  tpr: number
+  /** IA32_TSC_DEADLINE. */
+  tscDeadline: bigint
+}
+
+/** Paravirtual services a board offers behind the KVM CPUID leaf (Linux Documentation/virt/kvm/x86/msr.rst). */
+export interface ParavirtualMsrs {
+  read(index: number): bigint | undefined
+  write(index: number, value: bigint): boolean
+  /** KVM_FEATURE_* bits of CPUID 4000_0001h EAX. */
+  readonly features: number
+  /** VMCALL/VMMCALL with the KVM ABI: result for RAX. */
+  hypercall(number: bigint, a0: bigint, a1: bigint, a2: bigint, a3: bigint): bigint
+}
+
+/** Why generated code was left other than by a fault. */
+export type Leave =
+  | { readonly kind: 'halt' }
+  | { readonly kind: 'shutdown' }
+  | { readonly kind: 'intercept'; readonly event: VcpuEvent }
+
+/** Everything the rare, long instructions and event delivery work on. One per vCPU. */
+export interface SystemContext {
+  readonly state: CpuState
+  readonly memory: LinearMemory
+  readonly tlb: Tlb
+  readonly walker: PageWalker
+  readonly ports: Bus
+  readonly model: CpuModel
+  readonly clock: Clock
+  readonly random: RandomSource
+  readonly apic: ApicRegisters
+  readonly paravirtual: ParavirtualMsrs | undefined
+  readonly intercepts: Intercepts
+  /** Time-stamp counter now. */
+  tsc(): bigint
+  /** WRMSR to IA32_TIME_STAMP_COUNTER. */
+  setTsc(value: bigint): void
+  /** Recomputes CPL-, segment- and mode-derived fields after CS, SS, EFLAGS.VM, EFLAGS.AC, CR0, CR4 or EFER changed. */
+  modeChanged(): void
+  /** CR0, CR3, CR4 or EFER changed: configures the walker; false when PAE PDPTEs are refused (#GP, nothing changed). The caller flushes the TLB. */
+  pagingChanged(): boolean
+  /** Interrupts are inhibited until after the next instruction (STI, MOV SS, POP SS). */
+  inhibitInterrupts(): void
+  /** IF may have become 1 or TPR dropped: leave at the next boundary if something waits. */
+  interruptsMayFlow(): void
+  /** Ends generated code after this instruction; the host function returns STATUS_LEAVE with RIP set. */
+  leave(reason: Leave): void
+  /** Debug registers changed. */
+  debugChanged(): void
+}
+
+/** The instruction a host function carries out, read from its record. */
+export interface HostInstruction {
+  /** Operand size in bits of the variant. */
+  readonly width: 8 | 16 | 32 | 64
+  readonly memory: boolean
+  readonly length: number
+  readonly rip: bigint
+  /** RIP behind the instruction, masked for the mode. */
+  readonly nextRip: bigint
+  readonly immediate: bigint
+  /** ModRM.reg as a number for S, C, D operands. */
+  readonly regNumber: number
+  /** State offsets of register operands. */
+  readonly rmCell: number
+  readonly regCell: number
+  /** Linear address of the memory operand; checks segment limit and rights for `size` bytes. Throws GuestFault. */
+  linear(size: number, write: boolean): bigint
+  /** Effective address without segment. */
+  effectiveAddress(): bigint
+  /** True for the stack segment (faults are #SS). */
+  readonly stackSegment: boolean
+}
+
+/**
+ * A rare instruction in TypeScript. Returns a STATUS_* (undefined is STATUS_NEXT: continue behind the instruction); faults are thrown as
+ * GuestFault before any state changed. To transfer control set state.rip and return STATUS_JUMP.
+ */
+export type HostFunction = (c: SystemContext, i: HostInstruction) => number | void

@@ -1,0 +1,4 @@
+import type { HostFunction } from './context.ts'
+
+/** Rare instructions by the name rows use in `host(name)`. `cross-page` and `intercept` are the vCPU's own. */
+export const HOST_FUNCTIONS: Readonly<Record<string, HostFunction>> = {}

@@ -1,0 +1,28 @@
+import type { PagingControl } from '@entresol/interfaces'
+import * as L from '../state/layout.ts'
+import type { CpuState } from '../state/state.ts'
+
+/** CODE_MODE from CS and long mode (SDM vol. 3, 3.4.5 and 6.2.1). */
+export function codeMode(state: CpuState): number {
+  if (!state.protectedMode || state.virtual8086) return L.MODE_16
+  const attributes = state.attributes(L.SEG_CS)
+  if (state.longMode && attributes & 0x200) return L.MODE_64
+  return attributes & 0x400 ? L.MODE_32 : L.MODE_16
+}
+
+/** Which TLB set explicit data accesses use. SMAP applies to supervisor accesses while EFLAGS.AC is 0. */
+export function privilegeSet(state: CpuState): number {
+  if (state.cpl === 3) return L.TLB_USER
+  return state.flag(L.FLAG_AC) ? L.TLB_SUPERVISOR_AC : L.TLB_SUPERVISOR
+}
+
+export function stackMask(state: CpuState): bigint {
+  if ((state.u32(L.CODE_MODE) & L.MODE_SIZE) === L.MODE_64) return 0xffffffffffffffffn
+  return state.attributes(L.SEG_SS) & 0x400 ? 0xffffffffn : 0xffffn
+}
+
+export function pagingControl(state: CpuState, physicalAddressBits: number): PagingControl {
+  return {
+    cr0: state.cr0, cr3Low: state.u32(L.CR3), cr3High: state.u32(L.CR3 + 4), cr4: state.cr4, efer: state.efer, physicalAddressBits,
+  }
+}

@@ -1,0 +1,523 @@
+import type {
+  Bus, Clock, Intercepts, InterruptSource, MachineMemory, PageWalker, PhysicalMap, RandomSource, Vcpu, VcpuExit, VcpuRegisters,
+} from '@entresol/interfaces'
+import { CodeCache } from './code/code-cache.ts'
+import { InstructionTable } from './decode/variants.ts'
+import { INSTRUCTIONS } from './instructions/index.ts'
+import { buildInterpreter, PSEUDO_COUNT } from './interpreter/module.ts'
+import * as R from './interpreter/records.ts'
+import { GuestFault } from './memory/fault.ts'
+import { LinearMemory } from './memory/linear-memory.ts'
+import { Tlb } from './memory/tlb.ts'
+import * as L from './state/layout.ts'
+import { CpuState } from './state/state.ts'
+import { readRegisters, writeRegisters } from './state/registers.ts'
+import type { ApicRegisters, HostInstruction, Leave, ParavirtualMsrs, SystemContext } from './system/context.ts'
+import type { CpuModel } from './system/cpuid/model.ts'
+import { deliverEvent } from './system/events.ts'
+import type { GuestEvent } from './system/events.ts'
+import { HOST_FUNCTIONS } from './system/host.ts'
+import { helperFunctions, HELPER_TYPES } from './helpers.ts'
+import { codeMode, pagingControl, privilegeSet, stackMask } from './system/modes.ts'
+import { resetState } from './system/reset.ts'
+import { interceptsVariant, describeIntercept } from './system/intercepts.ts'
+import { InstructionView } from './instruction-view.ts'
+
+export interface SoftwareVcpuOptions {
+  readonly id: number
+  readonly memory: MachineMemory
+  readonly physical: PhysicalMap
+  readonly walker: PageWalker
+  readonly ports: Bus
+  readonly mmio: Bus
+  readonly interrupts: InterruptSource
+  readonly apic: ApicRegisters
+  readonly paravirtual?: ParavirtualMsrs
+  readonly clock: Clock
+  readonly random: RandomSource
+  readonly model: CpuModel
+  /** Time-stamp counter frequency in Hz (default 1e9). */
+  readonly tscFrequency?: number
+  /** Bytes for decoded code (default 48 MiB). */
+  readonly codeCacheBytes?: number
+}
+
+/** Where state.rip is: its page's linear address and machine frame, the offset there, and how the TLB knows it. */
+interface CodePage {
+  readonly linear: bigint
+  readonly frame: number
+  readonly offset: number
+  readonly low: number
+  readonly high: number
+  readonly mode: number
+  readonly set: number
+}
+
+interface InterpreterExports {
+  run(cpu: number, record: number): number
+  offset(cpu: number, record: number): bigint
+  linear(cpu: number, record: number, segment: number, offset: bigint, access: number): bigint
+}
+
+const NO_INTERCEPTS: Intercepts = {
+  exceptions: 0, softwareInterrupts: false, syscall: false, sysenter: false, cpuid: false, msr: false, io: false, hlt: false,
+  controlRegisters: false, pageTableBase: false,
+}
+
+const HOST_NAMES = ['cross-page', 'intercept', ...Object.keys(HOST_FUNCTIONS)]
+const TABLE = new InstructionTable(INSTRUCTIONS, PSEUDO_COUNT)
+const modules = new Map<string, WebAssembly.Module>()
+
+/** The interpreter for a memory's limits, compiled once per process. */
+function interpreterModule(memory: MachineMemory): WebAssembly.Module {
+  const pages = memory.wasm.buffer.byteLength / 65536
+  const shared = !(memory.wasm.buffer instanceof ArrayBuffer)
+  const key = `${pages} ${shared}`
+  let module = modules.get(key)
+  if (!module) {
+    const bytes = buildInterpreter(TABLE, HOST_NAMES, HELPER_TYPES, { initialPages: pages, maximumPages: pages, shared })
+    module = new WebAssembly.Module(bytes)
+    modules.set(key, module)
+  }
+  return module
+}
+
+/** x86-64 in software: decodes, interprets, and delivers events. */
+export class SoftwareVcpu implements Vcpu, SystemContext {
+  readonly id: number
+  readonly state: CpuState
+  readonly memory: LinearMemory
+  readonly tlb: Tlb
+  readonly walker: PageWalker
+  readonly ports: Bus
+  readonly model: CpuModel
+  readonly clock: Clock
+  readonly random: RandomSource
+  readonly apic: ApicRegisters
+  readonly paravirtual: ParavirtualMsrs | undefined
+  readonly intercepts: Intercepts = { ...NO_INTERCEPTS }
+  readonly code: CodeCache
+  readonly #interrupts: InterruptSource
+  readonly #tscFrequency: number
+  readonly #wasm: InterpreterExports
+  readonly #instruction: InstructionView
+  #tscOffset = 0n
+  #fault: GuestFault | undefined
+  /** Something else than a guest fault was thrown while generated code ran: a bug of ours, rethrown by `run`. */
+  #failure: unknown
+  #left: Leave | undefined
+  #inhibited = false
+  #halted = false
+  #shutdown = false
+  #nmi = false
+  #nmiBlocked = false
+  #initPending = false
+  #sipiVector = -1
+  #waitForSipi = false
+  #budget = 0
+  #retired = 0
+  readonly exceptionCounts: Uint32Array = new Uint32Array(256)
+
+  constructor(options: SoftwareVcpuOptions) {
+    this.id = options.id
+    this.walker = options.walker
+    this.ports = options.ports
+    this.model = options.model
+    this.clock = options.clock
+    this.random = options.random
+    this.apic = options.apic
+    this.paravirtual = options.paravirtual
+    this.#interrupts = options.interrupts
+    this.#tscFrequency = options.tscFrequency ?? 1e9
+    this.state = new CpuState(options.memory)
+    this.tlb = new Tlb(this.state)
+    this.code = new CodeCache({
+      memory: options.memory, table: TABLE, arenaBytes: options.codeCacheBytes ?? 48 * 1024 * 1024,
+      stepRecords: this.state.base + L.STEP_RECORDS,
+      allowed: (entry) => entry.row.options.feature === undefined || this.model.features.has(entry.row.options.feature),
+      intercepted: (variant) => interceptsVariant(this.intercepts, variant),
+      onNewCode: (frame) => this.tlb.protectFrame(frame),
+      onFlush: () => {
+        this.tlb.flushFetch()
+        this.#forgetPage()
+      },
+    })
+    this.memory = new LinearMemory(this.state, options.walker, options.physical, options.mmio, this.tlb, this.code)
+    options.physical.onInvalidate(() => {
+      this.tlb.flushAll()
+      this.#forgetPage()
+    })
+    options.physical.onHostWrite((address, length) => this.code.wrote(address, length))
+    const instance = new WebAssembly.Instance(interpreterModule(options.memory), {
+      env: {
+        memory: options.memory.wasm,
+        slow: (record: number, access: number) => this.#slow(record, access),
+        commit: (record: number) => this.#commit(record),
+        raise: (vector: number, errorCode: number) => this.#raise(vector, errorCode),
+        host: (number: number, record: number) => this.#host(number, record),
+        lookup: () => this.#lookup(),
+      },
+      helpers: helperFunctions(options.memory),
+    })
+    this.#wasm = instance.exports as unknown as InterpreterExports
+    this.#instruction = new InstructionView(this.state, this.#wasm, this.code, () => this.#takeFault())
+    this.reset()
+  }
+
+  get instructionCount(): number {
+    return this.#retired + this.#budget - this.#fuel
+  }
+
+  get #fuel(): number {
+    return this.state.u32(L.FUEL) | 0
+  }
+
+  reset(): void {
+    resetState(this, 'power-on')
+    this.#clearEvents()
+  }
+
+  #clearEvents(): void {
+    this.#fault = this.#left = undefined
+    this.#inhibited = this.#halted = this.#shutdown = this.#nmi = this.#nmiBlocked = this.#initPending = false
+    this.#sipiVector = -1
+    // Only the bootstrap processor starts at the reset vector; the others wait for a start-up IPI (SDM vol. 3, 10.4).
+    this.#waitForSipi = this.id !== 0
+    this.modeChanged()
+    this.pagingChanged()
+    this.tlb.flushAll()
+  }
+
+  // Signals from the interrupt fabric
+
+  interruptPending(): void {
+    this.state.setU32(L.INTERRUPT_PENDING, 1)
+    if (this.state.flag(L.FLAG_IF)) this.stop()
+  }
+
+  nmi(): void {
+    this.#nmi = true
+    this.stop()
+  }
+
+  init(): void {
+    this.#initPending = true
+    this.stop()
+  }
+
+  sipi(vector: number): void {
+    if (!this.#waitForSipi) return
+    this.#sipiVector = vector & 0xff
+    this.stop()
+  }
+
+  /** Ends the running slice at the next control transfer. */
+  stop(): void {
+    const fuel = this.#fuel
+    if (fuel < 0) return
+    this.#budget -= fuel + 1
+    this.state.setU32(L.FUEL, -1)
+  }
+
+  // SystemContext
+
+  tsc(): bigint {
+    return BigInt(Math.floor(this.clock.now() * (this.#tscFrequency / 1e9))) + this.#tscOffset
+  }
+
+  setTsc(value: bigint): void {
+    this.#tscOffset += value - this.tsc()
+  }
+
+  modeChanged(): void {
+    const { state } = this
+    state.setU32(L.CODE_MODE, codeMode(state))
+    state.setU32(L.TLB_BASE, state.base + L.TLB + privilegeSet(state) * L.TLB_SET_BYTES)
+    state.setU64(L.STACK_MASK, stackMask(state))
+    state.setU64(L.RIP_MASK, state.mode64 ? 0xffffffffffffffffn : 0xffffffffn)
+    state.setU64(L.CANONICAL_SHIFT, state.cr4 & (1 << 12) ? 7n : 16n)
+    this.#forgetPage()
+  }
+
+  #forgetPage(): void {
+    this.state.setU64(L.PAGE_LINEAR, 0xffffffffffffffffn)
+  }
+
+  pagingChanged(): boolean {
+    this.#forgetPage()
+    return this.walker.configure(pagingControl(this.state, this.model.physicalAddressBits))
+  }
+
+  inhibitInterrupts(): void {
+    this.#inhibited = true
+    if (this.state.u32(L.INTERRUPT_PENDING) || this.#nmi) this.stop()
+  }
+
+  interruptsMayFlow(): void {
+    if (this.state.u32(L.INTERRUPT_PENDING) && this.state.flag(L.FLAG_IF)) this.stop()
+  }
+
+  leave(reason: Leave): void {
+    this.#left = reason
+  }
+
+  debugChanged(): void {
+    this.stop()
+  }
+
+  interceptsChanged(): void {
+    this.code.flush()
+  }
+
+  // Called by generated code
+
+  #guard<T>(otherwise: T, action: () => T): T {
+    try {
+      return action()
+    } catch (thrown) {
+      if (thrown instanceof GuestFault) this.#fault ??= thrown
+      else this.#failure = thrown
+      return otherwise
+    }
+  }
+
+  #slow(record: number, access: number): number {
+    if (this.#fault) return 0
+    try {
+      return this.memory.slow(access, (this.state.view.getUint8(record + R.R_FLAGS) & R.RECORD_STACK) !== 0)
+    } catch (thrown) {
+      if (thrown instanceof GuestFault) this.#fault ??= thrown
+      else this.#failure = thrown
+      return 0
+    }
+  }
+
+  #commit(_record: number): void {
+    this.#guard(undefined, () => this.memory.commit())
+  }
+
+  #raise(vector: number, errorCode: number): void {
+    this.#fault ??= new GuestFault(vector, errorCode)
+  }
+
+  #takeFault(): GuestFault | undefined {
+    const fault = this.#fault
+    this.#fault = undefined
+    return fault
+  }
+
+  #host(number: number, record: number): number {
+    return this.#guard(R.STATUS_FAULT, () => {
+      if (number === 0) return this.#crossPage(record)
+      const instruction = this.#instruction.at(record)
+      if (number === 1) return this.#intercept(instruction)
+      return HOST_FUNCTIONS[HOST_NAMES[number]!]!(this, instruction) ?? R.STATUS_NEXT
+    })
+  }
+
+  #intercept(instruction: HostInstruction): number {
+    const event = describeIntercept(this, instruction, this.#instruction.variant)
+    this.#left = { kind: 'intercept', event }
+    this.state.rip = instruction.rip
+    return R.STATUS_LEAVE
+  }
+
+  /** Finds or decodes the record at state.rip. 0: a fault was recorded. */
+  #lookup(): number {
+    return this.#guard(0, () => {
+      const { state } = this
+      const page = this.#enterPage()
+      if (this.code.full) {
+        this.code.flush()
+        state.setU64(L.PAGE_LINEAR, page.linear)
+      }
+      const table = this.code.tableFor(page.frame, page.mode)
+      this.tlb.setFetch(page.set, page.low, page.high, page.mode, table)
+      state.setU32(L.PAGE_TABLE, table)
+      return state.memory.u32[(table >>> 2) + page.offset] || this.code.decodeRun(page.frame, page.offset, page.mode, table)
+    })
+  }
+
+  /** Translates state.rip for fetching and makes its page the current one. */
+  #enterPage(): CodePage {
+    const { state } = this
+    const rip = state.rip
+    if (!state.mode64 && rip > BigInt(state.segLimit(L.SEG_CS))) throw new GuestFault(13, 0)
+    const base = state.segBase(L.SEG_CS)
+    const linear = BigInt.asUintN(state.mode64 ? 64 : 32, base + rip)
+    const low = Number(linear & 0xffffffffn)
+    const high = Number(linear >> 32n)
+    const address = this.memory.fetch(low, high)
+    if (address < 0) throw new GuestFault(13, 0)
+    const page = linear & ~0xfffn
+    state.setU64(L.PAGE_LINEAR, page)
+    state.setU64(L.PAGE_RIP, BigInt.asUintN(64, page - base))
+    const set = (state.u32(L.TLB_BASE) - state.base - L.TLB) / L.TLB_SET_BYTES
+    return { linear: page, frame: (address & ~0xfff) >>> 0, offset: address & 0xfff, low, high, mode: state.u32(L.CODE_MODE), set }
+  }
+
+  #crossPage(record: number): number {
+    const offset = this.state.view.getUint16(record + R.R_OFFSET, true)
+    this.#decodeStep(offset, false)
+    return R.STATUS_STEP
+  }
+
+  /** Decodes the instruction at `offset` of the current page into STEP_RECORDS. */
+  #decodeStep(offset: number, exit: boolean): void {
+    const { state } = this
+    const start = state.u64(L.PAGE_LINEAR) + BigInt(offset)
+    const fetch = (into: Uint8Array, from: number, to: number): void => {
+      for (let i = from; i < to; i++) {
+        const linear = BigInt.asUintN(state.mode64 ? 64 : 32, start + BigInt(i))
+        const address = this.memory.fetch(Number(linear & 0xffffffffn), Number(linear >> 32n))
+        into[i] = address < 0 ? 0xff : state.memory.u8[address]!
+      }
+    }
+    this.code.decodeStep(fetch, Math.min(15, 4096 - offset), offset, state.u32(L.CODE_MODE), exit)
+  }
+
+  // Running
+
+  run(instructions: number): VcpuExit {
+    this.#begin(instructions)
+    for (;;) {
+      const exit = this.#boundary()
+      if (exit) return this.#end(exit)
+      if (this.#fuel < 0) return this.#end({ reason: 'slice' })
+      const left = this.#execute()
+      if (this.#failure !== undefined) {
+        const failure = this.#failure
+        this.#failure = undefined
+        throw failure
+      }
+      const event = this.#afterExecution(left)
+      if (event) return this.#end(event)
+    }
+  }
+
+  #begin(instructions: number): void {
+    this.state.setU32(L.FUEL, instructions - 1)
+    this.#budget = instructions - 1
+  }
+
+  #end(exit: VcpuExit): VcpuExit {
+    this.#retired += this.#budget - this.#fuel
+    this.#budget = 0
+    this.state.setU32(L.FUEL, 0)
+    return exit
+  }
+
+  /** Everything that happens between instructions: INIT, SIPI, NMI, interrupts, halt. */
+  #boundary(): VcpuExit | undefined {
+    const { state } = this
+    if (this.#initPending) {
+      this.#initPending = false
+      resetState(this, 'init')
+      this.#clearEvents()
+      this.#waitForSipi = this.id !== 0
+    }
+    if (this.#waitForSipi) {
+      if (this.#sipiVector < 0) return { reason: 'halt' }
+      resetState(this, this.#sipiVector)
+      this.modeChanged()
+      this.#waitForSipi = false
+      this.#sipiVector = -1
+    }
+    if (this.#shutdown) return { reason: 'shutdown' }
+    if (!this.#inhibited) {
+      if (this.#nmi && !this.#nmiBlocked) {
+        this.#nmi = false
+        this.#nmiBlocked = true
+        this.#halted = false
+        return this.#deliver({ vector: 2, errorCode: -1, kind: 'nmi', returnRip: state.rip })
+      }
+      if (state.u32(L.INTERRUPT_PENDING) && state.flag(L.FLAG_IF)) {
+        state.setU32(L.INTERRUPT_PENDING, 0)
+        if (this.#interrupts.pending()) {
+          const vector = this.#interrupts.acknowledge()
+          if (this.#interrupts.pending()) state.setU32(L.INTERRUPT_PENDING, 1)
+          if (vector >= 0) {
+            this.#halted = false
+            return this.#deliver({ vector, errorCode: -1, kind: 'interrupt', returnRip: state.rip })
+          }
+        }
+      }
+    }
+    return this.#halted ? { reason: 'halt' } : undefined
+  }
+
+  #execute(): number {
+    const { state } = this
+    const stepping = this.#inhibited || state.flag(L.FLAG_TF)
+    if (!stepping) {
+      const record = this.#lookup()
+      return record ? this.#wasm.run(state.base, record) : R.LEFT_AT_RIP
+    }
+    this.#inhibited = false
+    const fuel = this.#fuel
+    const ready = this.#guard(false, () => {
+      this.#decodeStep(this.#enterPage().offset, true)
+      return true
+    })
+    if (!ready) return R.LEFT_AT_RIP
+    state.setU32(L.FUEL, 0)
+    const left = this.#wasm.run(state.base, state.base + L.STEP_RECORDS)
+    // One instruction retired: the slice goes on below where it stood.
+    state.setU32(L.FUEL, fuel - 1)
+    return left
+  }
+
+  #afterExecution(left: number): VcpuExit | undefined {
+    const { state } = this
+    if (left === R.LEFT_AT_RECORD) {
+      const record = state.u32(L.CURRENT_RECORD)
+      const offset = BigInt(state.view.getUint16(record + R.R_OFFSET, true))
+      state.rip = (state.u64(L.PAGE_RIP) + offset) & state.u64(L.RIP_MASK)
+    }
+    const fault = this.#takeFault()
+    if (fault) {
+      this.#left = undefined
+      return this.#deliver({ vector: fault.vector, errorCode: fault.errorCode, kind: 'fault', returnRip: state.rip })
+    }
+    const reason = this.#left
+    if (!reason) return undefined
+    this.#left = undefined
+    if (reason.kind === 'halt') {
+      this.#halted = true
+      return undefined
+    }
+    if (reason.kind === 'shutdown') {
+      this.#shutdown = true
+      return { reason: 'shutdown' }
+    }
+    return { reason: 'intercept', event: reason.event }
+  }
+
+  #deliver(event: GuestEvent): VcpuExit | undefined {
+    this.exceptionCounts[event.vector]!++
+    if (event.kind === 'fault' && this.intercepts.exceptions & (1 << event.vector)) {
+      const errorCode = event.errorCode < 0 ? undefined : event.errorCode
+      return { reason: 'intercept', event: { kind: 'exception', vector: event.vector, errorCode, address: this.state.u64(L.CR2) } }
+    }
+    if (deliverEvent(this, event)) return undefined
+    this.#shutdown = true
+    return { reason: 'shutdown' }
+  }
+
+  /** IRET unblocks NMIs. */
+  nmiDone(): void {
+    this.#nmiBlocked = false
+  }
+
+  getRegisters(): VcpuRegisters {
+    return readRegisters(this)
+  }
+
+  setRegisters(registers: VcpuRegisters): void {
+    writeRegisters(this, registers)
+    this.#halted = this.#shutdown = this.#waitForSipi = false
+    this.modeChanged()
+    this.pagingChanged()
+    this.tlb.flushAll()
+  }
+}
