@@ -15,7 +15,8 @@ export const ALL_FRAMES: number = 2 ** 40
 export class PhysicalToMachine implements PhysicalMap {
   /** Current mask on the low half of CPU addresses (A20). */
   addressMask = -1
-  protected readonly machine: FrameMemory
+  /** The machine memory the frames come from. */
+  readonly machine: FrameMemory
   protected readonly store: PageStore
   protected readonly layout: Layout = new Layout()
   /** Frames at and above are not mapped. */

@@ -17,7 +17,7 @@ export interface PageWalkerOptions {
 }
 
 const SUCCESS = -1
-/** A concurrent change of an entry was noticed: walk again. */
+/** Walk again: a concurrent change of an entry was noticed, or flags must be set and the entries' addresses are wanted for that. */
 const RETRY = -2
 
 const NOT_PRESENT = 0
@@ -63,7 +63,8 @@ export class NativePageWalker implements PageWalker {
   /** Reserved low bits of a 4 MiB PDE, and the width of its address (5.3, PSE-36). */
   private reserved4M = 0
 
-  // Entries used by the walk in progress, for the accessed and dirty flags: page address halves (of the entry itself) and its low half.
+  // Entries used by the walk in progress, noted only in the second walk of an access that must set flags: address of the entry, its value.
+  private recording = false
   private readonly usedLow: Int32Array = new Int32Array(5)
   private readonly usedHigh: Int32Array = new Int32Array(5)
   private readonly usedValue: Int32Array = new Int32Array(5)
@@ -105,16 +106,15 @@ export class NativePageWalker implements PageWalker {
   }
 
   walk(linearLow: number, linearHigh: number, access: number): number {
-    let outcome: number
-    do {
-      outcome =
-        this.mode >= MODE_PAE
-          ? this.walk64(linearLow, linearHigh, access)
-          : this.mode === MODE_32BIT
-            ? this.walk32(linearLow, access)
-            : this.walkOff(linearLow, access)
-    } while (outcome === RETRY)
+    this.recording = false
+    let outcome = this.walkOnce(linearLow, linearHigh, access)
+    while (outcome === RETRY) outcome = this.walkOnce(linearLow, linearHigh, access)
     return outcome
+  }
+
+  private walkOnce(linearLow: number, linearHigh: number, access: number): number {
+    if (this.mode >= MODE_PAE) return this.walk64(linearLow, linearHigh, access)
+    return this.mode === MODE_32BIT ? this.walk32(linearLow, access) : this.walkOff(linearLow, access)
   }
 
   /** 5.1.1: with CR0.PG = 0 linear addresses are physical ones, of 32 bits. */
@@ -131,7 +131,7 @@ export class NativePageWalker implements PageWalker {
     const pdeLow = (this.rootLow | ((linearLow >>> 20) & 0xffc)) & this.addressMask
     const pde = entries.read32(pdeLow, probe)
     if ((pde & PG_P) === 0) return this.fault(NOT_PRESENT, access)
-    this.use(0, pdeLow, 0, pde, 0)
+    if (this.recording) this.use(0, pdeLow, 0, pde, 0)
     if ((pde & PG_PS) !== 0 && (this.cr4 & CR4_PSE) !== 0) {
       if ((pde & this.reserved4M) !== 0) return this.fault(RESERVED, access)
       return this.leaf(1, 22, (pde & 0xffc00000) | (linearLow & 0x3fffff), (pde >>> 13) & 0xff, pde, pde, 0, access)
@@ -139,7 +139,7 @@ export class NativePageWalker implements PageWalker {
     const pteLow = ((pde & ~0xfff) | ((linearLow >>> 10) & 0xffc)) & this.addressMask
     const pte = entries.read32(pteLow, probe)
     if ((pte & PG_P) === 0) return this.fault(NOT_PRESENT, access)
-    this.use(1, pteLow, 0, pte, 0)
+    if (this.recording) this.use(1, pteLow, 0, pte, 0)
     return this.leaf(2, 12, (pte & ~0xfff) | (linearLow & 0xfff), 0, pde & pte, pte, 0, access)
   }
 
@@ -179,7 +179,8 @@ export class NativePageWalker implements PageWalker {
       if (entries.torn(at, low)) return RETRY
       if ((low & PG_P) === 0) return this.fault(NOT_PRESENT, access)
       if ((high & reservedHigh) !== 0) return this.fault(RESERVED, access)
-      this.use(used++, entryLow, tableHigh, low, high)
+      if (this.recording) this.use(used, entryLow, tableHigh, low, high)
+      used++
       all &= low
       xd |= high
       tableLow = low
@@ -211,24 +212,30 @@ export class NativePageWalker implements PageWalker {
     if ((rights & wanted) === 0) return this.fault(PFEC_P, access)
 
     let dirty = leaf & PG_D
-    if ((access & ACCESS_PROBE) === 0) {
-      for (let index = 0; index < used; index++) {
-        const value = this.usedValue[index]!
-        let wantedBits = PG_A
-        if (index === used - 1 && (access & ACCESS_WRITE) !== 0) {
-          wantedBits |= PG_D
-          dirty = PG_D
-        }
-        if ((value & wantedBits) === wantedBits) continue
-        const done = this.entries.setBits(
-          this.usedLow[index]!, this.usedHigh[index]!, value, this.usedValueHigh[index]!, wantedBits, this.mode !== MODE_32BIT,
-        )
-        if (!done) return RETRY
+    const write = (access & ACCESS_WRITE) !== 0
+    if (((all & PG_A) === 0 || (write && dirty === 0)) && (access & ACCESS_PROBE) === 0) {
+      if (!this.recording) {
+        this.recording = true
+        return RETRY
       }
+      if (!this.setFlags(used, write)) return RETRY
+      if (write) dirty = PG_D
     }
     this.global = (leaf & this.globalBit) !== 0 ? 1 : 0
     this.pageShift = shift
     return this.finish(physicalLow, physicalHigh, access, dirty !== 0 ? rights : rights & ~RIGHT_WRITE)
+  }
+
+  /** 5.8: sets the accessed flag in every entry used and, for a write, the dirty flag in the last. False when an entry changed meanwhile. */
+  private setFlags(used: number, write: boolean): boolean {
+    for (let index = 0; index < used; index++) {
+      const value = this.usedValue[index]!
+      const bits = write && index === used - 1 ? PG_A | PG_D : PG_A
+      if ((value & bits) === bits) continue
+      const wide = this.mode !== MODE_32BIT
+      if (!this.entries.setBits(this.usedLow[index]!, this.usedHigh[index]!, value, this.usedValueHigh[index]!, bits, wide)) return false
+    }
+    return true
   }
 
   /** RIGHT_* that the entries give to accesses of this kind (5.6.1). */
