@@ -17,8 +17,8 @@ export const pinnedNpm = manifest.packageManager.split('@')[1]
 /** PATH with `first` in front and without the node_modules/.bin entries npm adds, so that `npm` finds the Node it belongs to. */
 export function environment(first) {
   const entries = (process.env.PATH ?? '').split(delimiter).filter(entry => !entry.endsWith(join('node_modules', '.bin')) && entry !== '')
-  // npm hands its own settings to scripts; a nested npm must read the project's again.
-  const inherited = Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(cache|registry|cafile|.*proxy|userconfig|globalconfig))/i.test(name))
+  // What npm tells the scripts it runs about itself and the package is wrong for an npm started from here.
+  const inherited = Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|config_local_prefix|command|execpath|node_execpath)/i.test(name))
   return { ...Object.fromEntries(inherited), PATH: [...(first === undefined ? [] : [first]), ...entries].join(delimiter) }
 }
 

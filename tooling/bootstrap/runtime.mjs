@@ -33,7 +33,7 @@ export async function fetchRuntime() {
   mkdirSync(home, { recursive: true })
   writeFileSync(join(home, 'package.json'), '{ "private": true }\n')
   const wanted = [`${platformPackage()}@${pinnedNode}`, `npm@${pinnedNpm}`]
-  const flags = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund']
+  const flags = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   try {
     await step(`Fetching Node ${pinnedNode}`, 'npm', ['install', ...flags, ...wanted], { cwd: home, env: environment(), shell: windows })
   } catch (error) {
