@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { CodedError } from '@entresol/kit'
+import type { CpioEntry } from '@entresol/loader'
+import type { Architecture } from './apt.ts'
+import { publishFile } from './cache.ts'
+import { grubCd, grubDisk } from './grub.ts'
+import { buildInitramfs } from './initramfs.ts'
+import { fileOf, unpacked } from './packages.ts'
+
+/** Paths of a guest's files, and how it is meant to be started. */
+export interface Guest {
+  readonly name: string
+  readonly kernel?: string
+  readonly initrd?: string
+  /** Kernel command line that puts its console on the first serial port. */
+  readonly commandLine?: string
+  /** A raw disk image to boot from. */
+  readonly disk?: string
+  /** A CD image to boot from. */
+  readonly cdrom?: string
+  /** Everything else, by name: bios, vgabios, amd64, i386, x64, ia32, … */
+  readonly files: Readonly<Record<string, string>>
+}
+
+export interface GuestOptions {
+  /** For guests with our initramfs: more files in it. */
+  readonly extra?: readonly CpioEntry[]
+  /** For 64-bit guests with our initramfs: a 32-bit busybox beside the 64-bit one, as /bin/busybox32. */
+  readonly with32Bit?: boolean
+}
+
+export const GUEST_NAMES = ['cloud', 'generic', 'i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd'] as const
+export type GuestName = typeof GUEST_NAMES[number]
+
+const SERIAL = 'console=ttyS0'
+
+async function busybox(architecture: Architecture): Promise<string> {
+  return fileOf(await unpacked({ name: 'busybox-static', architecture, files: ['*/bin/busybox'] }), /bin\/busybox$/)
+}
+
+async function kernel(name: string, architecture: Architecture): Promise<string> {
+  return fileOf(await unpacked({ name, architecture, follow: 'linux-image-', files: ['./boot/vmlinuz*'] }), /boot\/vmlinuz/)
+}
+
+/** A kernel with our busybox initramfs. */
+async function shellGuest(name: GuestName, image: string, architecture: Architecture, options: GuestOptions): Promise<Guest> {
+  const path = await kernel(image, architecture)
+  const with32Bit = architecture === 'amd64' && (options.with32Bit ?? false)
+  const initramfs = await buildInitramfs({
+    busybox: await busybox(architecture), ...(with32Bit ? { busybox32: await busybox('i386') } : {}),
+    ...(options.extra ? { extra: options.extra } : {})
+  })
+  // Named by content: two callers with different extra files never see each other's image.
+  const variant = `${architecture}-${createHash('sha256').update(initramfs).digest('hex').slice(0, 12)}`
+  return { name, kernel: path, initrd: await publishFile(`images/initramfs-${variant}.cpio`, initramfs), commandLine: SERIAL, files: {} }
+}
+
+async function netboot(): Promise<Guest> {
+  const folder = await unpacked({
+    name: 'debian-installer-12-netboot-amd64', architecture: 'amd64',
+    files: ['*/text/debian-installer/amd64/linux', '*/text/debian-installer/amd64/initrd.gz']
+  })
+  return {
+    name: 'netboot', kernel: await fileOf(folder, /\/linux$/), initrd: await fileOf(folder, /\/initrd\.gz$/),
+    commandLine: `${SERIAL} vga=off`, files: {}
+  }
+}
+
+async function memtest(): Promise<Guest> {
+  const folder = await unpacked({ name: 'memtest86+', architecture: 'amd64', files: ['./boot/*.bin'] })
+  const x64 = await fileOf(folder, /x64\.bin$/)
+  return { name: 'memtest', kernel: x64, commandLine: 'console=ttyS0,115200', files: { x64, ia32: await fileOf(folder, /ia32\.bin$/) } }
+}
+
+async function seabios(): Promise<Guest> {
+  const folder = await unpacked({ name: 'seabios', architecture: 'amd64', files: ['./usr/share/seabios/*'] })
+  return {
+    name: 'seabios',
+    files: { bios: await fileOf(folder, /bios-256k\.bin$/), vgabios: await fileOf(folder, /vgabios-stdvga\.bin$/) }
+  }
+}
+
+async function bootImage(name: 'grub-disk' | 'grub-cd', options: GuestOptions): Promise<Guest> {
+  const { kernel: image, initrd } = await shellGuest('cloud', 'linux-image-cloud-amd64', 'amd64', options)
+  const parts = { kernel: await readFile(image!), initrd: await readFile(initrd!), commandLine: SERIAL }
+  return name === 'grub-disk'
+    ? { name, disk: await publishFile('images/grub-disk.img', await grubDisk(parts)), files: {} }
+    : { name, cdrom: await publishFile('images/grub-cd.iso', await grubCd(parts)), files: {} }
+}
+
+function isGuestName(name: string): name is GuestName {
+  return (GUEST_NAMES as readonly string[]).includes(name)
+}
+
+/**
+ * Fetches what a guest needs (once; later calls work offline) and builds its images. Progress goes to standard error. Throws
+ * CodedError: `no-such-guest`, `no-apt`, `no-package-lists`, `no-package`, `tool-failed`.
+ */
+export async function guest(name: string, options: GuestOptions = {}): Promise<Guest> {
+  if (!isGuestName(name)) throw new CodedError('no-such-guest', `no guest ${JSON.stringify(name)}; there are ${GUEST_NAMES.join(', ')}`)
+  switch (name) {
+    case 'cloud': return shellGuest(name, 'linux-image-cloud-amd64', 'amd64', options)
+    case 'generic': return shellGuest(name, 'linux-image-amd64', 'amd64', options)
+    case 'i386': return shellGuest(name, 'linux-image-686', 'i386', options)
+    case 'netboot': return netboot()
+    case 'memtest': return memtest()
+    case 'seabios': return seabios()
+    case 'busybox': return { name, files: { amd64: await busybox('amd64'), i386: await busybox('i386') } }
+    case 'grub-disk':
+    case 'grub-cd': return bootImage(name, options)
+  }
+}

@@ -1,0 +1,5 @@
+export { cacheFolder } from './cache.ts'
+export { fat16, type FatFile } from './fat.ts'
+export { type Guest, guest, GUEST_NAMES, type GuestName, type GuestOptions } from './guest.ts'
+export { buildInitramfs, type InitramfsOptions } from './initramfs.ts'
+export { bootableCd, type IsoFile } from './iso9660.ts'
