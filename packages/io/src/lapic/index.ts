@@ -1,0 +1,5 @@
+export * from './spec.ts'
+export { ApicBus, type ApicBusAgent, type ApicBusState, type ApicMessageSink, type EoiListener, type ExternalInterruptController } from './apic-bus.ts'
+export { ApicPageBus } from './apic-page-bus.ts'
+export { LocalApic, type LocalApicOptions } from './local-apic.ts'
+export { type LocalApicState } from './state.ts'
