@@ -167,6 +167,7 @@ export class Decoder {
       const e = candidate.encoding
       if (e.mode === (long ? 'i64' : 'o64')) continue
       if (e.form === (memory ? 'register' : 'memory')) continue
+      if (e.noRexB && this.#rex & 1) continue
       if (e.digit !== undefined && e.digit !== ((modrm >> 3) & 7)) continue
       if (e.rm !== undefined && e.rm !== (modrm & 7)) continue
       if (e.rexW !== undefined && e.rexW !== (long || vex ? w : 0)) continue
@@ -382,6 +383,7 @@ export class Decoder {
       displacement += endOffset
       base = L.PAGE_RIP
     }
+    if (variant.row.options.addressAfterPop && base === L.REGS + 4 * 8) displacement += variant.width / 8
     const usesAddress = variant.memory || this.moffs
     let address = this.addressSize === 64 ? R.ADDRESS_64 : this.addressSize === 32 ? R.ADDRESS_32 : R.ADDRESS_16
     if (this.legacy) address |= R.ADDRESS_CHECKED

@@ -11,6 +11,8 @@ export interface Encoding {
   readonly prefix: MandatoryPrefix | undefined
   readonly vex: { readonly l: 0 | 1 | 'any'; readonly w: 0 | 1 | 'any' } | undefined
   readonly rexW: 0 | 1 | undefined
+  /** REX.B must be clear. */
+  readonly noRexB: boolean
   readonly modrm: boolean
   readonly digit: number | undefined
   readonly form: 'register' | 'memory' | undefined
@@ -28,6 +30,7 @@ export function parseEncoding(text: string): Encoding {
   let vexMap: OpcodeMap | undefined
   let rexW: 0 | 1 | undefined
   let modrm = false
+  let noRexB = false
   let digit: number | undefined
   let form: Encoding['form']
   let rm: number | undefined
@@ -44,6 +47,7 @@ export function parseEncoding(text: string): Encoding {
     } else if (token === 'NP' || ((token === '66' || token === 'F3' || token === 'F2') && bytes.length === 0 && prefix === undefined)) prefix = token
     else if (token === 'REX.W') rexW = 1
     else if (token === 'W0') rexW = 0
+    else if (token === 'REX.B0') noRexB = true
     else if (token === '/r') modrm = true
     else if (/^\/[0-7]$/.test(token)) {
       modrm = true
@@ -73,6 +77,6 @@ export function parseEncoding(text: string): Encoding {
   if (opcode === undefined || bytes.length !== 1) throw bad(text, 'opcode')
   return {
     map, opcodes: plus ? Array.from({ length: 8 }, (_, i) => opcode + i) : [opcode],
-    prefix, vex, rexW, modrm, digit, form, rm, mode, size,
+    prefix, vex, rexW, noRexB, modrm, digit, form, rm, mode, size,
   }
 }

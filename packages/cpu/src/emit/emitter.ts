@@ -43,7 +43,11 @@ export interface Emitter {
   readAddress(size: number, offset?: number): I32
   /** The same for writing: store with `b.store`, then call `commit()`. */
   writeAddress(size: number, offset?: number): I32
+  /** Like writeAddress for read-modify-write: the bytes there are current. */
+  modifyAddress(size: number): I32
   commit(address: I32): void
+  /** Adds to the effective address of every later access through the memory operand; call before the first one (bit strings). */
+  displaceAddress(displacement: I64): void
   /** #GP(0) unless the memory operand's linear address is a multiple of `bytes` (SSE alignment). */
   requireAligned(bytes: number): void
 
@@ -92,6 +96,8 @@ export interface Emitter {
   arithmeticFlags(): I32
   carry(): I32
   setCarry(value: I32): void
+  /** CF and OF (each 0 or 1), the others kept: rotates. */
+  setCarryOverflow(cf: I32, of: I32): void
   condition(code: ConditionCode): I32
 
   // Control
@@ -112,8 +118,12 @@ export interface Emitter {
   push(width: Width, value: Int): void
   /** Value at the top of the stack, `offset` bytes up, without moving rSP. */
   peek(width: Width, offset?: number): Int
+  /** Value at SS:`pointer`, which the caller has masked to the stack size. */
+  loadStack(width: Width, pointer: I64): Int
   /** rSP += bytes (masked to the stack size). */
   dropStack(bytes: I64): void
+  /** Runs the instruction again unless the slice is over: the next iteration of a string instruction. */
+  repeat(): void
   /** Hands the instruction to the TypeScript function of this name. */
   host(name: string): void
   /** Calls an imported helper (softfloat export) by name; returns its result as an expression to be bound at once. */
@@ -134,7 +144,7 @@ export interface StringAccess {
   /** Adds `delta` to a register within the address size (32-bit zero-extends, 16-bit keeps the upper part). */
   advance(number: number, delta: I64): void
   /** Linear machine address of DS(or override):rSI / ES:rDI for an access of `size` bytes. */
-  sourceAddress(size: number): I32
+  sourceAddress(size: number, pointer?: I64): I32
   destinationAddress(size: number, write: boolean): I32
 }
 

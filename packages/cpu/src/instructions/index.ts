@@ -1,3 +1,11 @@
+import { ARITHMETIC } from './arithmetic.ts'
+import { BITS } from './bits.ts'
+import { CONTROL } from './control.ts'
+import { DATA } from './data.ts'
+import { MULTIPLY } from './multiply.ts'
 import type { Row } from './row.ts'
+import { SHIFT } from './shift.ts'
+import { STRING } from './string.ts'
 
-export const INSTRUCTIONS: readonly Row[] = []
+/** Every instruction, once. Order matters only between rows that match the same bytes: the first wins. */
+export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING]

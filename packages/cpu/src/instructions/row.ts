@@ -42,6 +42,8 @@ export interface RowOptions {
   readonly intercept?: 'syscall' | 'sysenter' | 'cpuid' | 'rdmsr' | 'wrmsr' | 'hlt' | 'software-interrupt'
   /** REP/REPE/REPNE make it a string loop; semantics read `e.rep`. */
   readonly string?: true
+  /** The effective address is formed with rSP as it is after the pop (SDM vol. 2, POP). */
+  readonly addressAfterPop?: true
   /** Not recorded in golden vectors: privileged, timing, environment. */
   readonly unobservable?: true
 }

@@ -5,7 +5,7 @@ import type { Variant } from '../decode/variants.ts'
 import type { ConditionCode, Emitter, Int, StringAccess, Width } from '../emit/emitter.ts'
 import * as L from '../state/layout.ts'
 import { MemoryFlags } from './flags.ts'
-import { loadInt, storeInt, storeRegister } from './operand-access.ts'
+import { loadInt, storeInt, storeRegister } from '../emit/operand-access.ts'
 import * as R from './records.ts'
 
 /** Function indices of the interpreter module that handlers call. */
@@ -50,6 +50,7 @@ export class InterpreterEmitter implements Emitter {
   readonly #flags: MemoryFlags
   #linearLocal: Expr<'i64'> | undefined
   #addressLocal: Expr<'i32'> | undefined
+  #displacement: I64 | undefined
 
   constructor(b: FunctionBuilder, cpu: I32, record: I32, variant: Variant, functions: InterpreterFunctions, exits: HandlerExits, vex: boolean) {
     this.b = b
@@ -120,8 +121,7 @@ export class InterpreterEmitter implements Emitter {
       this.set(operand, compute(this.get(operand)))
       return
     }
-    const bytes = form.width / 8
-    const address = this.#translate(this.#linear(bytes, R.SLOW_WRITE), bytes, R.SLOW_WRITE | R.SLOW_MODIFY)
+    const address = this.modifyAddress(form.width / 8)
     const value = compute(this.b.let(loadInt(form.width, address, 0)))
     storeInt(this.b, form.width, address, 0, value)
     this.commit(address)
@@ -146,13 +146,27 @@ export class InterpreterEmitter implements Emitter {
     const b = this.b
     const linear = b.local('i64')
     b.if(i32.eqz(i32.load8_u(this.#record, R.R_ADDRESS)),
-      () => b.set(linear, i64.add(this.#fastOffset(), i64.load(this.#cell(R.R_SEGMENT)))),
+      () => b.set(linear, this.#displace(i64.add(this.#fastOffset(), i64.load(this.#cell(R.R_SEGMENT))))),
       () => b.set(linear, callExpr('i64', this.#functions.linear, [
         this.cpu, this.#record, i32.load16_u(this.#record, R.R_SEGMENT),
-        callExpr('i64', this.#functions.offset, [this.cpu, this.#record]), i32.const(size | access),
+        this.#displaceMasked(callExpr('i64', this.#functions.offset, [this.cpu, this.#record])), i32.const(size | access),
       ])))
     this.#linearLocal = linear.get
     return linear.get
+  }
+
+  #displace(offset: I64): I64 {
+    return this.#displacement ? i64.add(offset, this.#displacement) : offset
+  }
+
+  /** Displaced within the address size. */
+  #displaceMasked(offset: I64): I64 {
+    return this.#displacement ? i64.and(i64.add(offset, this.#displacement), this.#addressMask()) : offset
+  }
+
+  #addressMask(): I64 {
+    const size = i32.and(i32.load8_u(this.#record, R.R_ADDRESS), i32.const(3))
+    return i64.load(i32.add(this.cpu, i32.shl(size, i32.const(3))), L.ADDRESS_MASKS)
   }
 
   /** TLB lookup; leaves the handler on a fault. */
@@ -182,6 +196,14 @@ export class InterpreterEmitter implements Emitter {
   writeAddress(size: number, offset = 0): I32 {
     const linear = this.#linear(size, R.SLOW_WRITE)
     return this.#translate(offset ? this.b.let(i64.add(linear, i64.const(offset))) : linear, size, R.SLOW_WRITE)
+  }
+
+  modifyAddress(size: number): I32 {
+    return this.#translate(this.#linear(size, R.SLOW_WRITE), size, R.SLOW_WRITE | R.SLOW_MODIFY)
+  }
+
+  displaceAddress(displacement: I64): void {
+    this.#displacement = displacement
   }
 
   commit(address: I32): void {
@@ -360,6 +382,10 @@ export class InterpreterEmitter implements Emitter {
     this.#flags.setCarry(value)
   }
 
+  setCarryOverflow(cf: I32, of: I32): void {
+    this.#flags.setCarryOverflow(cf, of)
+  }
+
   condition(code: ConditionCode): I32 {
     return this.#flags.condition(code)
   }
@@ -418,9 +444,12 @@ export class InterpreterEmitter implements Emitter {
 
   /** Linear address of rSP + `displacement` for an access of `size` bytes. */
   #stackLinear(displacement: number, size: number, access: number): I64 {
+    return this.#stackAt(i64.add(i64.load(this.cpu, L.REGS + 4 * 8), i64.const(displacement)), size, access)
+  }
+
+  #stackAt(top: I64, size: number, access: number): I64 {
     const b = this.b
     const linear = b.local('i64')
-    const top = i64.add(i64.load(this.cpu, L.REGS + 4 * 8), i64.const(displacement))
     b.if(this.#legacy(),
       () => b.set(linear, callExpr('i64', this.#functions.linear, [
         this.cpu, this.#record, i32.const(L.segment(L.SEG_SS)), i64.and(top, i64.load(this.cpu, L.STACK_MASK)), i32.const(size | access | R.SLOW_STACK),
@@ -444,6 +473,11 @@ export class InterpreterEmitter implements Emitter {
     return this.b.let(loadInt(width, address, 0))
   }
 
+  loadStack(width: Width, pointer: I64): Int {
+    const bytes = width / 8
+    return this.b.let(loadInt(width, this.#translate(this.#stackAt(pointer, bytes, 0), bytes, R.SLOW_STACK), 0))
+  }
+
   dropStack(bytes: I64): void {
     const rsp = i64.load(this.cpu, L.REGS + 4 * 8)
     const moved = this.b.let(i64.add(rsp, bytes))
@@ -454,6 +488,10 @@ export class InterpreterEmitter implements Emitter {
         this.b.store('i64', this.cpu, L.REGS + 4 * 8, i64.or(kept, i64.and(moved, mask)))
       },
       () => this.b.store('i64', this.cpu, L.REGS + 4 * 8, moved))
+  }
+
+  repeat(): void {
+    this.#exits.status(i32.const(R.STATUS_REPEAT))
   }
 
   host(name: string): void {
@@ -472,10 +510,7 @@ export class InterpreterEmitter implements Emitter {
   // Strings
 
   get strings(): StringAccess {
-    const mask = (): I64 => {
-      const size = i32.and(i32.load8_u(this.#record, R.R_ADDRESS), i32.const(3))
-      return i64.load(i32.add(this.cpu, i32.shl(size, i32.const(3))), L.ADDRESS_MASKS)
-    }
+    const mask = (): I64 => this.#addressMask()
     const cell = (number: number): I64 => i64.load(this.cpu, L.REGS + number * 8)
     const at = (segmentCell: I32, pointer: I64, size: number, access: number): I32 => {
       const b = this.b
@@ -497,7 +532,8 @@ export class InterpreterEmitter implements Emitter {
           () => b.store('i64', this.cpu, L.REGS + number * 8, i64.or(moved, kept)),
           () => b.store('i64', this.cpu, L.REGS + number * 8, moved))
       },
-      sourceAddress: (size) => at(i32.load16_u(this.#record, R.R_SEGMENT), this.b.let(i64.and(cell(6), mask())), size, 0),
+      sourceAddress: (size, pointer = cell(6)) =>
+        at(i32.load16_u(this.#record, R.R_SEGMENT), this.b.let(i64.and(pointer, mask())), size, 0),
       destinationAddress: (size, write) => {
         const es = this.b.local('i32')
         this.b.if(this.#legacy(), () => this.b.set(es, i32.const(L.segment(L.SEG_ES))), () => this.b.set(es, i32.const(L.ZERO)))

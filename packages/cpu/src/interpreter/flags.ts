@@ -140,6 +140,11 @@ export class MemoryFlags {
     this.#b.store('i32', this.#cpu, FLAGS_AUX, i32.or(i32.and(this.#aux, i32.const(-2)), value))
   }
 
+  setCarryOverflow(cf: I32, of: I32): void {
+    const kept = i32.and(this.#aux, i32.const(~0x801))
+    this.#b.store('i32', this.#cpu, FLAGS_AUX, i32.or(i32.or(kept, cf), i32.shl(of, i32.const(11))))
+  }
+
   #sign(): I32 {
     const raw = i32.wrap_i64(i64.shr_u(this.#result, i64.const(63)))
     return i32.xor(raw, i32.and(i32.shr_u(this.#aux, i32.const(7)), i32.const(1)))

@@ -1,6 +1,12 @@
 import type { SegmentRegister } from '@entresol/interfaces'
+import { GP, GuestFault, NP, SS } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
+import type { SystemContext } from './context.ts'
+import {
+  dplOf, isConforming, isNull, isPresent, isReadable, isWritableData, markAccessed, readDescriptor, rplOf, segmentOf, selectorError,
+} from './descriptors.ts'
+import type { Descriptor } from './descriptors.ts'
 
 /**
  * Writes a segment register with its hidden part and derives what generated code checks: first and last valid offset and
@@ -22,4 +28,73 @@ export function setSegment(state: CpuState, index: number, value: SegmentRegiste
   // Expand-down with limit at the top leaves no valid offset: first > last.
   state.setU32(at + L.SEG_FIRST, expandDown ? (limit + 1) >>> 0 || 0xffffffff : 0)
   state.setU32(at + L.SEG_LAST, expandDown ? (limit === 0xffffffff ? 0 : attributes & 0x400 ? 0xffffffff : 0xffff) : limit)
+}
+
+/** Attributes of every segment in virtual-8086 mode: present, DPL 3, writable, accessed (SDM vol. 3, 21.2). */
+export const V86_ATTRIBUTES = 0xf3
+const REAL_ATTRIBUTES = 0x93
+
+/** A load outside protected mode: base from the selector. Real mode keeps limit and D/B ("big real"); virtual-8086 mode sets 64 KiB. */
+export function loadRealSegment(state: CpuState, index: number, selector: number): void {
+  const base = BigInt(selector) << 4n
+  if (state.virtual8086) {
+    setSegment(state, index, { selector, base, limit: 0xffff, attributes: V86_ATTRIBUTES })
+    return
+  }
+  const old = state.attributes(index)
+  // An unusable register (null selector loaded in protected mode) has no limit to keep.
+  const limit = old & 0x80 ? state.segLimit(index) : 0xffff
+  setSegment(state, index, { selector, base, limit, attributes: (old & 0xc00) | REAL_ATTRIBUTES })
+}
+
+/** A register holding a null selector: accesses through it fault, except in 64-bit mode. SS keeps the CPL as its DPL. */
+export const nullSegment = (selector: number, dpl = 0): SegmentRegister => ({ selector, base: 0n, limit: 0, attributes: dpl << 5 })
+
+/** Checks a selector for DS, ES, FS or GS and gives what the register gets (SDM vol. 3, 6.6 and vol. 2, MOV). */
+export function dataSegment(c: SystemContext, selector: number, cpl: number = c.state.cpl): SegmentRegister {
+  if (isNull(selector)) return nullSegment(selector)
+  const d = readDescriptor(c, selector)
+  const error = selectorError(selector)
+  if (!isReadable(d)) throw new GuestFault(GP, error)
+  if (!isConforming(d) && (rplOf(selector) > dplOf(d) || cpl > dplOf(d))) throw new GuestFault(GP, error)
+  if (!isPresent(d)) throw new GuestFault(NP, error)
+  return segmentOf(markAccessed(c, d), selector)
+}
+
+/** Checks a stack segment for privilege `cpl`: wrong privilege or type is `vector`, absent #SS. The selector is not null. */
+export function stackDescriptor(c: SystemContext, selector: number, cpl: number, vector: number = GP): Descriptor {
+  const error = selectorError(selector)
+  const d = readDescriptor(c, selector, vector)
+  if (rplOf(selector) !== cpl || !isWritableData(d) || dplOf(d) !== cpl) throw new GuestFault(vector, error)
+  if (!isPresent(d)) throw new GuestFault(SS, error)
+  return d
+}
+
+/** Checks a selector for SS (SDM vol. 3, 6.7). A null one is for 64-bit mode at CPL 0..2 only. */
+export function stackSegment(c: SystemContext, selector: number): SegmentRegister {
+  const { state } = c
+  if (isNull(selector)) {
+    if (!state.mode64 || state.cpl === 3 || rplOf(selector) !== state.cpl) throw new GuestFault(GP, 0)
+    return nullSegment(selector, state.cpl)
+  }
+  return segmentOf(markAccessed(c, stackDescriptor(c, selector, state.cpl)), selector)
+}
+
+/** MOV/POP/Lxx to a segment register other than CS. */
+export function loadSegment(c: SystemContext, index: number, selector: number): void {
+  const { state } = c
+  if (!state.protectedMode || state.virtual8086) loadRealSegment(state, index, selector)
+  else setSegment(state, index, index === L.SEG_SS ? stackSegment(c, selector) : dataSegment(c, selector))
+  if (index === L.SEG_SS) c.modeChanged()
+}
+
+/** After a return to an outer level: registers the new privilege may not use become null (SDM vol. 2, RET and IRET). */
+export function dropPrivilegedSegments(state: CpuState): void {
+  for (const index of [L.SEG_ES, L.SEG_FS, L.SEG_GS, L.SEG_DS]) {
+    const attributes = state.attributes(index)
+    if (!(attributes & 0x80)) continue
+    const dpl = (attributes >>> 5) & 3
+    const conforming = (attributes & 0x1c) === 0x1c
+    if (dpl < state.cpl && !conforming) setSegment(state, index, nullSegment(0))
+  }
 }

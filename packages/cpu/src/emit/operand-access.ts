@@ -1,6 +1,6 @@
 import { i32, i64 } from '@entresol/wasm-builder'
 import type { FunctionBuilder, I32 } from '@entresol/wasm-builder'
-import type { Int, Width } from '../emit/emitter.ts'
+import type { Int, Width } from './emitter.ts'
 
 /** Loads a `width`-bit integer zero-extended into its representation. */
 export function loadInt(width: Width, address: I32, offset: number): Int {
