@@ -19,6 +19,7 @@ import type { GuestEvent } from './system/events.ts'
 import { HOST_FUNCTIONS } from './system/host.ts'
 import { helperFunctions, HELPER_TYPES } from './helpers.ts'
 import { codeMode, pagingControl, privilegeSet, stackMask } from './system/modes.ts'
+import { usableUnits } from './system/units.ts'
 import { resetState } from './system/reset.ts'
 import { interceptsVariant, describeIntercept } from './system/intercepts.ts'
 import { InstructionView } from './instruction-view.ts'
@@ -234,6 +235,7 @@ export class SoftwareVcpu implements Vcpu, SystemContext {
     state.setU32(L.CODE_MODE, codeMode(state))
     state.setU32(L.TLB_BASE, state.base + L.TLB + privilegeSet(state) * L.TLB_SET_BYTES)
     state.setU64(L.STACK_MASK, stackMask(state))
+    state.setU32(L.UNITS, usableUnits(state))
     state.setU64(L.RIP_MASK, state.mode64 ? 0xffffffffffffffffn : 0xffffffffn)
     state.setU64(L.CANONICAL_SHIFT, state.cr4 & (1 << 12) ? 7n : 16n)
     this.#forgetPage()

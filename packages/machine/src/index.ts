@@ -1,1 +1,7 @@
-export {}
+export { InstructionClock } from './clock/instruction-clock.ts'
+export { HostClock } from './clock/host-clock.ts'
+export { SerialConsole } from './console/serial-console.ts'
+export { Machine } from './machine.ts'
+export type { MachineStats } from './machine.ts'
+export type { BoardName, DriveOptions, MachineOptions, StopReason } from './options.ts'
+export { dumpRegisters } from './register-dump.ts'

@@ -77,6 +77,9 @@ export interface Emitter {
   /** Address of the state block plus a constant, for indexed access (x87 stack). */
   readonly cpu: I32
 
+  /** First of every instruction that uses the unit: #UD or #NM when CR0, CR4 or XCR0 forbid it; x87 and MMX also deliver a pending #MF. */
+  requireUnit(unit: 'x87' | 'mmx' | 'sse' | 'avx'): void
+
   // Flags
   flagsAdd(width: Width, a: Int, b: Int, result: Int): void
   /** With carry in: CF from the three-way sum. */

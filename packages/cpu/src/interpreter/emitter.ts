@@ -332,6 +332,15 @@ export class InterpreterEmitter implements Emitter {
     this.b.store('i64', this.cpu, offset, value)
   }
 
+  requireUnit(unit: 'x87' | 'mmx' | 'sse' | 'avx'): void {
+    const bit = { x87: L.UNIT_X87, mmx: L.UNIT_MMX, sse: L.UNIT_SSE, avx: L.UNIT_AVX }[unit]
+    this.b.if(i32.eqz(i32.and(i32.load(this.cpu, L.UNITS), i32.const(bit))), () => this.host(`require-${unit}`))
+    if (unit === 'x87' || unit === 'mmx') {
+      // The status word's summary bit: an unmasked exception waits (SDM vol. 1, 8.6).
+      this.raiseIf(i32.and(i32.load(this.cpu, L.FPU_STATUS), i32.const(0x80)), 16)
+    }
+  }
+
   // Flags
 
   flagsAdd(width: Width, a: Int, b: Int, result: Int): void {

@@ -32,6 +32,12 @@ export const CPL = 0x0c0
 export const INTERRUPT_PENDING = 0x0c4
 /** Record at which generated code stopped. */
 export const CURRENT_RECORD = 0x0c8
+/** Which register files instructions may use now: UNIT_* bits, from CR0, CR4 and XCR0. */
+export const UNITS = 0x0cc
+export const UNIT_X87 = 1
+export const UNIT_MMX = 2
+export const UNIT_SSE = 4
+export const UNIT_AVX = 8
 /** Stack-pointer mask: 0xffff, 0xffffffff or all ones (SS.B, long mode). */
 export const STACK_MASK = 0x0d0
 /** Mask of instruction pointers: 0xffff, 0xffffffff or all ones. Near branches with 16-bit operand size mask further. */

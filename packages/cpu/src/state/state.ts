@@ -19,7 +19,6 @@ export class CpuState {
     this.setU64(L.ADDRESS_MASKS, 0xffffffffffffffffn)
     this.setU64(L.ADDRESS_MASKS + 8, 0xffffffffn)
     this.setU64(L.ADDRESS_MASKS + 16, 0xffffn)
-    this.setU64(L.ADDRESS_MASKS + 24, 0xffffffffffffffffn)
     this.setU64(L.CANONICAL_SHIFT, 16n)
   }
 

@@ -1,0 +1,48 @@
+import type { CharacterPort } from '@entresol/interfaces'
+import { InterruptRouter, IsaDebugExit, ResetControl, Uart16550 } from '@entresol/io'
+import { loadKernel } from '@entresol/loader'
+import type { BootEntry, MemoryRegion } from '@entresol/loader'
+import type { Board, BoardEvents } from '../board.ts'
+import type { MachineOptions } from '../options.ts'
+import type { Platform } from '../platform.ts'
+import { CodedError } from '@entresol/kit'
+import type { TimerClock } from '../clock/timer-queue.ts'
+import { memoryMap } from './memory-map.ts'
+
+/** First of the virtio-mmio windows, 512 bytes each, and its GSI. The slots are empty until a device is plugged in. */
+export const VIRTIO_MMIO_BASE = 0xfeb00000
+export const VIRTIO_MMIO_SIZE = 0x200
+export const VIRTIO_MMIO_GSI = 5
+
+/**
+ * The smallest machine that runs a modern kernel: CPUs with local APICs, an I/O APIC, a UART and places for virtio-mmio devices. No PIC, no PIT,
+ * no PCI, no ACPI: the guest is told on its command line, and keeps time with the TSC and the local APIC.
+ */
+export class Microvm implements Board {
+  readonly platform: Platform
+  readonly #uart: Uart16550
+  readonly #options: MachineOptions
+
+  constructor(platform: Platform, clock: TimerClock, options: MachineOptions, serial: readonly CharacterPort[], events: BoardEvents) {
+    if (options.kernel === undefined) throw new CodedError('no-kernel', 'the microvm board boots a kernel directly: give one (-kernel)')
+    this.platform = platform
+    this.#options = options
+    const router = new InterruptRouter({ ioapic: (pin) => platform.ioapic.line(pin) })
+    this.#uart = new Uart16550({ name: 'serial0', line: router.isaLine(4), port: serial[0]!, clock })
+    platform.ports.map(0x3f8, this.#uart)
+    platform.ports.map(0xcf9, new ResetControl(() => events.reset()))
+    const exit = options.isaDebugExit
+    if (exit) platform.ports.map(exit.iobase ?? 0x501, new IsaDebugExit({ iosize: exit.iosize ?? 2, onExit: (code) => events.exit(code) }))
+  }
+
+  powerOn(first: boolean): BootEntry {
+    this.platform.reset()
+    this.#uart.reset()
+    const map: MemoryRegion[] = memoryMap(this.platform.ram.size)
+    const { kernel, initrd, append } = this.#options
+    return loadKernel({
+      memory: this.platform.ram, map, kernel: kernel!, memoryIsZero: first, screen: 'none',
+      ...(initrd ? { initrd } : {}), ...(append === undefined ? {} : { commandLine: append }),
+    }).entry
+  }
+}

@@ -1,0 +1,179 @@
+import { createCpuModel, parseCpuOption } from '@entresol/cpu'
+import type { Vcpu, VcpuExit } from '@entresol/interfaces'
+import { CodedError } from '@entresol/kit'
+import type { Board, BoardEvents } from './board.ts'
+import { Microvm } from './boards/microvm.ts'
+import { Pc } from './boards/pc.ts'
+import { HostClock } from './clock/host-clock.ts'
+import { InstructionClock } from './clock/instruction-clock.ts'
+import { SerialConsole } from './console/serial-console.ts'
+import type { MachineOptions, StopReason } from './options.ts'
+import { Platform } from './platform.ts'
+import { dumpRegisters } from './register-dump.ts'
+import { RunLoop } from './run-loop.ts'
+
+const MIB = 1 << 20
+const MIN_MEMORY = MIB
+const MAX_MEMORY = 3.5 * 1024 * MIB
+const MAX_CPUS = 64
+
+/** Counters since power-on. */
+export interface MachineStats {
+  readonly instructions: number
+  /** Instructions decoded, decoded instructions dropped because their bytes changed, whole flushes of the decoded code. */
+  readonly decoded: number
+  readonly invalidated: number
+  readonly codeFlushes: number
+  readonly tlbFills: number
+  readonly tlbFlushes: number
+  /** Exceptions and interrupts delivered, by vector. */
+  readonly events: Readonly<Record<number, number>>
+}
+
+/** A virtual machine: a board with its devices, a clock and a run loop. */
+export class Machine {
+  /** Host side of the first serial port. */
+  readonly console: SerialConsole = new SerialConsole()
+  /** Settles when the machine has stopped for good. */
+  readonly stopped: Promise<StopReason>
+  readonly #options: MachineOptions
+  readonly #clock: HostClock | InstructionClock
+  readonly #platform: Platform
+  readonly #board: Board
+  readonly #loop: RunLoop
+  #resolveStopped: (reason: StopReason) => void = () => {}
+  #booted = false
+  #ended = false
+  #resetRequested = false
+
+  /** Throws CodedError for options that make no machine: `bad-memory-size`, `memory-too-large`, `bad-cpu-count`, `unknown-cpu-model`, `bad-kernel`, … */
+  constructor(options: MachineOptions = {}) {
+    this.#options = options
+    const memory = options.memory ?? 128 * MIB
+    if (!Number.isInteger(memory) || memory < MIN_MEMORY) {
+      throw new CodedError('bad-memory-size', `memory of ${memory} bytes: a machine needs at least 1 MiB`)
+    }
+    if (memory > MAX_MEMORY) {
+      throw new CodedError('memory-too-large', `memory of ${Math.ceil(memory / MIB)} MiB: at most 3584 MiB until there is a 64-bit memory`)
+    }
+    const cpus = options.cpus ?? 1
+    if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) throw new CodedError('bad-cpu-count', `${cpus} CPUs: a machine has 1 to ${MAX_CPUS}`)
+    this.stopped = new Promise((resolve) => (this.#resolveStopped = resolve))
+    const wake = (): void => this.#loop.wake()
+    this.#clock = options.deterministic ? new InstructionClock() : new HostClock(wake)
+    const { name, changes } = parseCpuOption(options.cpu ?? 'x86-64-v2')
+    const model = createCpuModel(name, changes, { cpus })
+    this.#platform = new Platform({
+      memory: Math.ceil(memory / 4096) * 4096, cpus, model, clock: this.#clock, wake, codeCacheBytes: options.codeCacheBytes ?? 48 * MIB,
+      extraBytes: 20 * MIB,
+    })
+    const platform = this.#platform
+    if (this.#clock instanceof InstructionClock) {
+      this.#clock.instructions = () => platform.vcpus.reduce((sum, vcpu) => sum + vcpu.instructionCount, 0)
+    }
+    this.#loop = new RunLoop({ vcpus: platform.vcpus, clock: this.#clock, exited: (vcpu, exit) => this.#exited(vcpu, exit) })
+    const events: BoardEvents = {
+      powerOff: () => this.#end({ reason: 'power-off' }),
+      reset: () => this.#reset(),
+      exit: (code) => this.#end({ reason: 'exit', code }),
+    }
+    const serial = [options.serial?.[0] ?? this.console, options.serial?.[1] ?? new SerialConsole()]
+    const board = options.board ?? 'pc'
+    if (board !== 'pc' && board !== 'microvm') throw new CodedError('unknown-board', `board ${String(board)}: there are pc and microvm`)
+    this.#board = board === 'microvm'
+      ? new Microvm(platform, this.#clock, options, serial, events)
+      : new Pc(platform, this.#clock, options, serial, events)
+  }
+
+  /** Powers on and starts to run. Rejects with a coded error when the kernel or firmware cannot be loaded. */
+  async boot(options: { paused?: boolean } = {}): Promise<void> {
+    if (this.#booted) throw new CodedError('already-booted', 'the machine was booted before: make a new one, or reset it')
+    this.#booted = true
+    this.#powerOn(true)
+    if (!options.paused) this.resume()
+    return Promise.resolve()
+  }
+
+  #powerOn(first: boolean): void {
+    const entry = this.#board.powerOn(first)
+    this.#platform.vcpus[0]!.setRegisters(entry.registers)
+  }
+
+  get running(): boolean {
+    return this.#loop.running
+  }
+
+  resume(): void {
+    if (this.#ended || !this.#booted) return
+    if (this.#clock instanceof HostClock) this.#clock.resume()
+    this.#loop.start()
+  }
+
+  /** Resolves when no guest instruction runs any more; time stands still until `resume`. */
+  async pause(): Promise<void> {
+    await this.#loop.stop()
+    if (this.#clock instanceof HostClock) this.#clock.pause()
+  }
+
+  /** Ends the machine, as pulling the plug does. */
+  async stop(): Promise<void> {
+    this.#end({ reason: 'quit' })
+    await this.#loop.stop()
+  }
+
+  /** Resets the machine as its reset button would. */
+  reset(): void {
+    this.#reset()
+  }
+
+  get vcpus(): readonly Vcpu[] {
+    return this.#platform.vcpus
+  }
+
+  stats(): MachineStats {
+    const { vcpus } = this.#platform
+    const sum = (of: (vcpu: (typeof vcpus)[number]) => number): number => vcpus.reduce((total, vcpu) => total + of(vcpu), 0)
+    const events: Record<number, number> = {}
+    for (const vcpu of vcpus) vcpu.exceptionCounts.forEach((count, vector) => count && (events[vector] = (events[vector] ?? 0) + count))
+    return {
+      instructions: sum((v) => v.instructionCount), decoded: sum((v) => v.code.decoded), invalidated: sum((v) => v.code.invalidated),
+      codeFlushes: sum((v) => v.code.flushes), tlbFills: sum((v) => v.tlb.fills), tlbFlushes: sum((v) => v.tlb.flushes), events,
+    }
+  }
+
+  /** Registers of every CPU, for people. */
+  describeRegisters(): string {
+    return this.#platform.vcpus.map((vcpu) => dumpRegisters(vcpu)).join('\n')
+  }
+
+  #end(reason: StopReason): void {
+    if (this.#ended) return
+    this.#ended = true
+    for (const vcpu of this.#platform.vcpus) vcpu.stop()
+    this.#loop.halt()
+    this.#resolveStopped(reason)
+  }
+
+  /** A guest may ask in the middle of an instruction: the reset happens when that has ended. */
+  #reset(): void {
+    if (this.#options.noReboot) {
+      this.#end({ reason: 'reset' })
+      return
+    }
+    if (this.#resetRequested) return
+    this.#resetRequested = true
+    for (const vcpu of this.#platform.vcpus) vcpu.stop()
+    this.#clock.schedule(this.#clock.now(), () => {
+      this.#resetRequested = false
+      this.#powerOn(false)
+    })
+  }
+
+  #exited(vcpu: Vcpu, exit: VcpuExit): void {
+    if (exit.reason === 'shutdown') {
+      // A triple fault resets a PC: its shutdown cycle is wired to reset.
+      if (this.#options.noReboot) this.#end({ reason: 'shutdown', registers: dumpRegisters(vcpu) })
+      else this.#reset()
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import type { BlockBackend, CharacterPort } from '@entresol/interfaces'
+
+export type BoardName = 'pc' | 'microvm'
+
+export interface DriveOptions {
+  readonly backend: BlockBackend
+  /** `ide` (default): the next free of the four IDE places. */
+  readonly interface?: 'ide'
+  readonly media?: 'disk' | 'cdrom'
+  /** 0 primary master … 3 secondary slave. */
+  readonly index?: number
+}
+
+/** What a machine is made of. Sizes in bytes. */
+export interface MachineOptions {
+  /** Default `pc`. */
+  readonly board?: BoardName
+  /** Guest RAM, default 128 MiB; 1 MiB to 3.5 GiB. */
+  readonly memory?: number
+  /** Virtual CPUs, default 1; they run in turn on this thread. */
+  readonly cpus?: number
+  /** CPU model with features added or removed, e.g. `x86-64-v2,+avx2`; default `x86-64-v2`. */
+  readonly cpu?: string
+  /** Kernel to boot directly: bzImage, PVH or ELF, multiboot. */
+  readonly kernel?: Uint8Array
+  readonly initrd?: Uint8Array
+  /** Kernel command line. */
+  readonly append?: string
+  /** BIOS image for booting from disks. */
+  readonly bios?: Uint8Array
+  /** Option ROM of the display, e.g. the vgabios. */
+  readonly vgaBios?: Uint8Array
+  readonly drives?: readonly DriveOptions[]
+  /** Boot order for firmware: `c` disk, `d` CD-ROM. Default `cd`. */
+  readonly bootOrder?: string
+  /** Host ends of the serial ports; the first defaults to `machine.console`. */
+  readonly serial?: readonly (CharacterPort | undefined)[]
+  /** What port E9h prints to. */
+  readonly debugConsole?: CharacterPort
+  readonly isaDebugExit?: { readonly iobase?: number; readonly iosize?: number }
+  /** No display adapter. */
+  readonly noDisplay?: boolean
+  /** A guest reset ends the machine instead (QEMU's -no-reboot). */
+  readonly noReboot?: boolean
+  /** Virtual time counted in instructions instead of the host's: equal runs give equal bytes. */
+  readonly deterministic?: boolean
+  /** Bytes kept for decoded code, per CPU; default 48 MiB. */
+  readonly codeCacheBytes?: number
+}
+
+/** Why a machine stopped for good. */
+export type StopReason =
+  | { readonly reason: 'power-off' }
+  /** isa-debug-exit; `code` is what a process should return. */
+  | { readonly reason: 'exit'; readonly code: number }
+  /** A guest reset with noReboot. */
+  | { readonly reason: 'reset' }
+  /** Triple fault with noReboot: `registers` is a dump for people. */
+  | { readonly reason: 'shutdown'; readonly registers: string }
+  | { readonly reason: 'quit' }

@@ -1,0 +1,111 @@
+import { KvmParavirtual, SoftwareVcpu } from '@entresol/cpu'
+import type { ApicRegisters, CpuModel } from '@entresol/cpu'
+import type { Clock, VcpuSignals } from '@entresol/interfaces'
+import { ApicBus, ApicPageBus, IoApic, LocalApic, MmioBus, PortBus } from '@entresol/io'
+import type { DualPic } from '@entresol/io'
+import { createMachineMemory, createPageWalker, GuestPhysicalMemory } from '@entresol/mmu'
+import type { FrameMemory } from '@entresol/mmu'
+
+export const IOAPIC_BASE = 0xfec00000
+export const TSC_FREQUENCY = 1e9
+/** State, TLB and slack per vCPU beside its code cache. */
+const VCPU_BYTES = 2 << 20
+
+export interface PlatformOptions {
+  readonly memory: number
+  readonly cpus: number
+  readonly model: CpuModel
+  readonly clock: Clock
+  readonly codeCacheBytes: number
+  /** Bytes of ROM and video memory beside guest RAM. */
+  readonly extraBytes: number
+  /** A sleeping run loop must look at the vCPUs. */
+  readonly wake: () => void
+}
+
+/** What every board has: memory, buses, vCPUs with local APICs, an I/O APIC. */
+export class Platform {
+  readonly machineMemory: FrameMemory
+  readonly ram: GuestPhysicalMemory
+  readonly ports: PortBus
+  readonly mmio: MmioBus
+  readonly apicBus: ApicBus
+  readonly ioapic: IoApic
+  readonly vcpus: readonly SoftwareVcpu[]
+  readonly apics: readonly LocalApic[]
+  readonly paravirtual: KvmParavirtual[] = []
+  /** Set by a board that has 8259As, before the first interrupt. */
+  pic: DualPic | undefined
+
+  constructor(options: PlatformOptions) {
+    const { clock, cpus, model, wake } = options
+    this.machineMemory = createMachineMemory({
+      bytes: options.memory + options.extraBytes + cpus * (options.codeCacheBytes + VCPU_BYTES),
+    })
+    this.ram = new GuestPhysicalMemory(this.machineMemory)
+    this.ram.addRam(options.memory)
+    this.ports = new PortBus()
+    this.mmio = new MmioBus(model.physicalAddressBits)
+    this.apicBus = new ApicBus()
+    this.ioapic = new IoApic(this.apicBus)
+    this.apicBus.onEndOfInterrupt(this.ioapic)
+    this.mmio.map(IOAPIC_BASE, this.ioapic)
+    const vcpus: SoftwareVcpu[] = []
+    this.apics = Array.from({ length: cpus }, (_, id) => this.#apic(id, vcpus, options))
+    for (let id = 0; id < cpus; id++) {
+      const apic = this.apics[id]!
+      const paravirtual = new KvmParavirtual({ memory: this.ram, clock, tscFrequency: TSC_FREQUENCY, tsc: () => vcpus[id]!.tsc() })
+      this.paravirtual.push(paravirtual)
+      vcpus.push(new SoftwareVcpu({
+        id, memory: this.machineMemory, physical: this.ram, walker: createPageWalker(this.machineMemory, this.ram),
+        ports: this.ports, mmio: new ApicPageBus(apic, this.mmio), interrupts: apic, apic: apicRegisters(apic), paravirtual,
+        clock, random: { nextU32: () => crypto.getRandomValues(new Uint32Array(1))[0]! }, model, tscFrequency: TSC_FREQUENCY,
+        codeCacheBytes: options.codeCacheBytes,
+      }))
+    }
+    this.vcpus = vcpus
+    void wake
+  }
+
+  #apic(id: number, vcpus: readonly SoftwareVcpu[], options: PlatformOptions): LocalApic {
+    const signal = (name: keyof VcpuSignals) => (vector?: number): void => {
+      const vcpu = vcpus[id]
+      if (!vcpu) return
+      if (name === 'sipi') vcpu.sipi(vector!)
+      else vcpu[name]()
+      options.wake()
+    }
+    return new LocalApic({
+      id, bootstrap: id === 0, bus: this.apicBus, clock: options.clock,
+      signals: { interruptPending: signal('interruptPending'), nmi: signal('nmi'), smi: signal('smi'), init: signal('init'), sipi: signal('sipi') },
+      tsc: () => vcpus[id]?.tsc() ?? 0n, tscFrequency: TSC_FREQUENCY, physicalAddressBits: options.model.physicalAddressBits,
+      pic: { acknowledge: () => this.pic?.acknowledge() ?? -1 },
+    })
+  }
+
+  reset(): void {
+    for (const apic of this.apics) apic.reset()
+    this.ioapic.reset()
+    for (const vcpu of this.vcpus) vcpu.reset()
+  }
+}
+
+const MSR_APIC_BASE = 0x1b
+const MSR_TSC_DEADLINE = 0x6e0
+
+/** The local APIC as the CPU's instructions reach it. */
+function apicRegisters(apic: LocalApic): ApicRegisters {
+  const read = (index: number): bigint | undefined =>
+    apic.readMsr(index) ? (BigInt(apic.msrHigh >>> 0) << 32n) | BigInt(apic.msrLow >>> 0) : undefined
+  const write = (index: number, value: bigint): boolean => apic.writeMsr(index, Number(value & 0xffffffffn), Number(value >> 32n))
+  return {
+    get apicBase() { return read(MSR_APIC_BASE) ?? 0n },
+    writeApicBase: (value) => write(MSR_APIC_BASE, value),
+    readMsr: read,
+    writeMsr: write,
+    get tpr() { return apic.readCr8() },
+    set tpr(value) { apic.writeCr8(value) },
+    get tscDeadline() { return read(MSR_TSC_DEADLINE) ?? 0n },
+    set tscDeadline(value) { write(MSR_TSC_DEADLINE, value) },
+  }
+}

@@ -1,0 +1,121 @@
+import type { Vcpu, VcpuExit } from '@entresol/interfaces'
+import type { HostClock } from './clock/host-clock.ts'
+import { InstructionClock } from './clock/instruction-clock.ts'
+
+/** Instructions a vCPU runs before timers are looked at. */
+const SLICE = 100_000
+/** Milliseconds of running before the event loop gets a turn. */
+const TURN = 8
+
+export interface RunLoopHost {
+  readonly vcpus: readonly Vcpu[]
+  readonly clock: HostClock | InstructionClock
+  /** A vCPU left for another reason than its slice or HLT. */
+  exited(vcpu: Vcpu, exit: VcpuExit): void
+}
+
+/** Lets pending input, timers and promises of the host run. Node's setImmediate, a message in browsers. */
+const yieldToHost: () => Promise<void> = ((): (() => Promise<void>) => {
+  const immediate = (globalThis as { setImmediate?: (callback: () => void) => void }).setImmediate
+  if (immediate) return () => new Promise((resolve) => immediate(resolve))
+  const channel = new MessageChannel()
+  const waiting: (() => void)[] = []
+  channel.port1.onmessage = () => waiting.shift()?.()
+  return () => new Promise((resolve) => {
+    waiting.push(resolve)
+    channel.port2.postMessage(0)
+  })
+})()
+
+/** Runs the vCPUs in turn on this thread. An idle machine sleeps until its next timer or until `wake`. */
+export class RunLoop {
+  readonly #host: RunLoopHost
+  #running = false
+  #wake: (() => void) | undefined
+  #woken = false
+  #finished: Promise<void> = Promise.resolve()
+
+  constructor(host: RunLoopHost) {
+    this.#host = host
+  }
+
+  get running(): boolean {
+    return this.#running
+  }
+
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    this.#finished = this.#loop()
+  }
+
+  /** Resolves when no guest instruction runs any more. */
+  async stop(): Promise<void> {
+    this.#running = false
+    this.wake()
+    await this.#finished
+  }
+
+  /** Ends `start` from inside an exit, without waiting. */
+  halt(): void {
+    this.#running = false
+    this.wake()
+  }
+
+  /** Something happened that a sleeping machine must see. */
+  wake(): void {
+    this.#woken = true
+    this.#wake?.()
+  }
+
+  async #loop(): Promise<void> {
+    const { clock } = this.#host
+    await yieldToHost()
+    while (this.#running) {
+      const turnEnd = performance.now() + TURN
+      let idle = false
+      while (this.#running && !idle && performance.now() < turnEnd) {
+        this.#woken = false
+        clock.runDue()
+        idle = this.#round()
+      }
+      if (!this.#running) break
+      if (idle && !this.#woken) await this.#sleep()
+      else await yieldToHost()
+    }
+  }
+
+  /** One slice of every vCPU; true when all wait for an interrupt. */
+  #round(): boolean {
+    let idle = true
+    for (const vcpu of this.#host.vcpus) {
+      const exit = vcpu.run(SLICE)
+      if (exit.reason === 'halt') continue
+      idle = false
+      if (exit.reason !== 'slice') this.#host.exited(vcpu, exit)
+      if (!this.#running) return false
+    }
+    return idle && !this.#woken
+  }
+
+  async #sleep(): Promise<void> {
+    const { clock } = this.#host
+    const deadline = clock.nextDeadline()
+    if (clock instanceof InstructionClock && deadline !== Infinity) {
+      clock.skipTo(deadline)
+      await yieldToHost()
+      return
+    }
+    const milliseconds = (deadline - clock.now()) / 1e6
+    if (milliseconds <= 0) return
+    // Timers of the host have millisecond steps: what is nearer is waited for by turns of the event loop.
+    if (milliseconds < 1) return yieldToHost()
+    let timer: ReturnType<typeof setTimeout> | undefined
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+      if (deadline !== Infinity) timer = setTimeout(resolve, Math.min(milliseconds, 0x7fffffff))
+    })
+    this.#wake = undefined
+    clearTimeout(timer)
+  }
+}
