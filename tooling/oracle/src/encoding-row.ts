@@ -82,7 +82,7 @@ function readTokens(tokens: readonly string[], out: Build, operands: readonly st
     const plus = /^([0-9A-F]{2})\+[ri]$/.exec(token)
     if (token.startsWith('VEX.')) readVex(token, out, operands)
     else if (token === 'NP') out.prefix = 'none'
-    else if (/^(66|F3|F2)$/.test(token) && bytes.length === 0) out.prefix = token as '66' | 'F3' | 'F2'
+    else if (/^(66|F3|F2)$/.test(token) && bytes.length === 0 && !out.vex) out.prefix = token as '66' | 'F3' | 'F2'
     else if (plus) {
       bytes.push(parseInt(plus[1] as string, 16))
       if (token.endsWith('r')) out.opcodeRegister = true

@@ -91,7 +91,7 @@ export async function readVectors(file: Uint8Array): Promise<VectorFile> {
   if (file[4] !== VERSION) throw damaged(`is version ${file[4]}, not ${VERSION}`)
   const bytes = await pipe(file.slice(5), new DecompressionStream('deflate-raw')).catch(() => { throw damaged('does not inflate') })
   const reader = new ByteReader(bytes)
-  const header = JSON.parse(new TextDecoder().decode(reader.bytes(reader.varint()))) as VectorHeader
+  const header = parseHeader(new TextDecoder().decode(reader.bytes(reader.varint())))
   const columns = Object.fromEntries(COLUMNS.map((name) => [name, new ByteReader(reader.bytes(reader.varint()))])) as Record<Column, ByteReader>
   const vectors: Vector[] = []
   for (let index = 0; index < header.count; index++) {
@@ -100,6 +100,19 @@ export async function readVectors(file: Uint8Array): Promise<VectorFile> {
     vectors.push(readVector(columns, form, seedOf(header.baseSeed, index)))
   }
   return { header, vectors }
+}
+
+function parseHeader(text: string): VectorHeader {
+  let header: Partial<VectorHeader>
+  try {
+    header = (JSON.parse(text) ?? {}) as Partial<VectorHeader>
+  } catch {
+    throw damaged('has an unreadable header')
+  }
+  const valid = typeof header.family === 'string' && typeof header.origin === 'string' && Number.isInteger(header.baseSeed) && Number.isInteger(header.count)
+    && Array.isArray(header.forms) && header.forms.every((form: Partial<VectorForm>) => typeof form?.name === 'string' && Array.isArray(form.needs))
+  if (!valid) throw damaged('has an incomplete header')
+  return header as VectorHeader
 }
 
 function writeVector(c: Record<Column, ByteWriter>, vector: Vector, expectedSeed: number): void {

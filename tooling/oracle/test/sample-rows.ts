@@ -1,0 +1,42 @@
+import type { TableRow } from '../src/encoding-row.ts'
+
+// One row of every encoding shape; the real table is packages/cpu's.
+const r = (mnemonic: string, encoding: string, operands: string, options: TableRow['options'] = {}): TableRow => ({ mnemonic, encoding, operands, options })
+
+export const SAMPLE_ROWS: readonly TableRow[] = [
+  r('ADD', '01 /r', 'Ev,Gv', { lock: true }),
+  r('ADD', '80 /0', 'Eb,Ib', { lock: true }),
+  r('INC', '40+r i64', 'Zv'),
+  r('MOV', 'B8+r', 'Zv,Iv'),
+  r('MOV', 'A1', 'rAX,Ov'),
+  r('MOV', '8E /r', 'Sw,Ew'),
+  r('PUSH', '50+r d64', 'Zv'),
+  r('PUSHF', '9C d64', ''),
+  r('DIV', 'F7 /6', 'Ev', { undefined: 0x8d5 }),
+  r('MOVS', 'A5', '', { string: true }),
+  r('SHLD', '0F A4 /r', 'Ev,Gv,Ib', { undefined: 0x810 }),
+  r('JNE', '75 f64', 'Jb'),
+  r('CALL', 'E8 f64', 'Jz'),
+  r('RET', 'C3 f64', ''),
+  r('CRC32', 'F2 0F 38 F1 /r', 'Gd,Ev', { feature: 'sse4_2' }),
+  r('CMPXCHG16B', '0F C7 /1 !mod3 REX.W o64', 'Mdq', { lock: true, feature: 'cx16' }),
+  r('FADD', 'D8 /0 !mod3', 'Md'),
+  r('FADD', 'D8 C0+i', ''),
+  r('FSQRT', 'D9 FA', ''),
+  r('FLD', 'DB /5 !mod3', 'Mt'),
+  r('FLDCW', 'D9 /5 !mod3', 'Mw'),
+  r('PADDB', 'NP 0F FC /r', 'Pq,Qq'),
+  r('PADDB', '66 0F FC /r', 'Vx,Wx'),
+  r('ADDPS', 'NP 0F 58 /r', 'Vps,Wps'),
+  r('ADDSD', 'F2 0F 58 /r', 'Vsd,Wsd'),
+  r('CVTSI2SD', 'F2 0F 2A /r', 'Vsd,Ey'),
+  r('PSHUFB', '66 0F 38 00 /r', 'Vx,Wx', { feature: 'ssse3' }),
+  r('PINSRB', '66 0F 3A 20 /r', 'Vdq,Eb,Ib', { feature: 'sse4_1' }),
+  r('VADDPD', 'VEX.256.66.0F.WIG 58 /r', 'Vx,Hx,Wx', { feature: 'avx' }),
+  r('VPADDD', 'VEX.128.66.0F.WIG FE /r', 'Vx,Hx,Wx', { feature: 'avx' }),
+  r('VFMADD231SD', 'VEX.LIG.66.0F38.W1 B9 /r', 'Vsd,Hsd,Wsd', { feature: 'fma' }),
+  r('VPBLENDVB', 'VEX.256.66.0F3A.W0 4C /r', 'Vx,Hx,Wx,Lx', { feature: 'avx2' }),
+  r('VPGATHERDD', 'VEX.256.66.0F38.W0 90 /r !mod3', 'Vx,Md,Hx', { feature: 'avx2' }),
+  r('ANDN', 'VEX.LZ.NP.0F38.W1 F2 /r o64', 'Gy,By,Ey', { feature: 'bmi1', undefined: 0x14 }),
+  r('RORX', 'VEX.LZ.F2.0F3A.W0 F0 /r', 'Gy,Ey,Ib', { feature: 'bmi2' }),
+]
