@@ -55,6 +55,10 @@ const laws: Law<MachineMemorySubject>[] = [
     name: 'everything freed can be handed out again, as one block too',
     check({ memory }, violated) {
       const before = memory.framesUsed
+      const block = memory.allocate(3)
+      if (memory.framesUsed !== before + 8) violated(`8 frames were counted as ${memory.framesUsed - before}`)
+      memory.free(block, 3)
+      if (memory.framesUsed !== before) violated('a freed block of 8 frames still counts')
       const frames: Mfn[] = []
       while (thrownBy(() => frames.push(memory.allocate(0))) === undefined);
       if (memory.framesUsed !== before + frames.length) violated(`${frames.length} frames were counted as ${memory.framesUsed - before}`)
