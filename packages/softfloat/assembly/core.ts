@@ -8,6 +8,12 @@ export let coreExp: i32 = 0
 export let coreHigh: u64 = 0
 export let coreLow: u64 = 0
 
+export function setCore(e: i32, h: u64, l: u64): void {
+  coreExp = e
+  coreHigh = h
+  coreLow = l
+}
+
 /** a + b for sums of any signs. An exact zero leaves coreHigh = 0; its sign is the caller's (it depends on rounding). */
 export function addCore(sa: i32, ea: i32, ma: u64, sb: i32, eb: i32, mb: u64): void {
   addWide(sa, ea, ma, 0, sb, eb, mb, 0)

@@ -6,5 +6,7 @@ export {
   f80_widenF64, widenedDenormal
 } from './f80-convert'
 export { f80_examine, f80_extract, f80_rem, f80_rem1, f80_roundToIntegral, f80_scale } from './f80-remainder'
+export { f80_atan, f80_f2xm1, f80_yl2x, f80_yl2xp1 } from './f80-logarithmic'
+export { f80_cos, f80_sin, f80_sincos, f80_tan } from './f80-trigonometric'
 export * from './f32'
 export * from './f64'

@@ -4,6 +4,10 @@ import { MSB } from './state'
 /** Low half (or remainder) of the last helper that has two results. */
 export let low: u64 = 0
 
+export function setLow(v: u64): void {
+  low = v
+}
+
 @inline
 export function mulHigh(a: u64, b: u64): u64 {
   const a0 = a & 0xffffffff

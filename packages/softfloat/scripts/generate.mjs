@@ -25,3 +25,6 @@ if (!existing || existing.mtimeMs <= newest) {
   const base64 = Buffer.from(binary).toString('base64')
   writeFileSync(output, `// Written by scripts/generate.mjs from assembly/.\nexport const base64: string = '${base64}'\n`)
 }
+
+/** For vitest's globalSetup: importing this file is all it takes. */
+export function setup() {}

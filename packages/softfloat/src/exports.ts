@@ -89,6 +89,21 @@ interface Extended {
   toI64(am: bigint, ae: number, cw: number): bigint
   /** FBSTP: sixteen digits in `sigResult`, two digits and the sign in `expResult`. */
   toBcd(am: bigint, ae: number, cw: number): void
+  /** 2^a - 1. */
+  f2xm1(am: bigint, ae: number, cw: number): void
+  /** FYL2X: b * log2(a); a is ST0, b is ST1. */
+  yl2x(am: bigint, ae: number, bm: bigint, be: number, cw: number): void
+  /** FYL2XP1: b * log2(a + 1). */
+  yl2xp1(am: bigint, ae: number, bm: bigint, be: number, cw: number): void
+  /** FPATAN: the angle of the point (a, b); a is ST0, b is ST1. */
+  atan(am: bigint, ae: number, bm: bigint, be: number, cw: number): void
+  /** With C2 in `condition`, |a| >= 2^63: nothing is written or pushed. */
+  sin(am: bigint, ae: number, cw: number): void
+  cos(am: bigint, ae: number, cw: number): void
+  /** The sine in the first result (ST1 after the push), the cosine in the second (ST0). */
+  sincos(am: bigint, ae: number, cw: number): void
+  /** FPTAN: the tangent in the first result (ST1 after the push), what is pushed (1.0, or the NaN) in the second. */
+  tan(am: bigint, ae: number, cw: number): void
 }
 
 /** What an instance exports: functions on bit patterns and the globals that hold what does not fit a return value. */

@@ -125,11 +125,16 @@ static void x87(const struct in *q, struct out *o) {
     case 130: X87("f2xm1"); break;
     case 131: X87("fyl2x"); break;
     case 132: X87("fyl2xp1"); break;
-    case 133: X87("fptan"); break;
+    case 133: X87("fptan"); goto pushed;
     case 134: X87("fpatan"); break;
     case 135: X87("fsin"); break;
     case 136: X87("fcos"); break;
-    case 137: X87("fsincos"); break;
+    case 137: X87("fsincos"); goto pushed;
+  }
+  if (0) {
+    pushed: // the first result is then below the pushed one; TOP was 6
+    if ((sw >> 11 & 7) == 5) { uint64_t t0 = o->r[0], t1 = o->r[1]; o->r[0] = o->s[0]; o->r[1] = o->s[1]; o->s[0] = t0; o->s[1] = t1; }
+    else o->s[0] = o->s[1] = 0;
   }
   if (0) { stored: memcpy(o->r, &mem, 16); o->s[0] = o->s[1] = 0; }
   o->flags = sw & 0x3f;

@@ -32,7 +32,9 @@ export function ask(exe: string, cases: Case[]): Answer[] {
 
 export interface Disagreement { operation: Operation; q: Case; mine: Answer; cpu: Answer }
 
-export function compare(x: SoftfloatExports, exe: string, operation: Operation, count: number, seed: number): Disagreement[] {
+export function compare(
+  x: SoftfloatExports, exe: string, operation: Operation, count: number, seed: number, tally = { same: 0, near: 0 }
+): Disagreement[] {
   const r = new Random(seed + operation.op * 7919)
   const wrong: Disagreement[] = []
   for (let done = 0; done < count; done += 50000) {
@@ -43,6 +45,8 @@ export function compare(x: SoftfloatExports, exe: string, operation: Operation, 
       const mine = answer(x, operation, q)
       const cpu = expected(operation, o)
       if (!agrees(operation, q, mine, cpu)) wrong.push({ operation, q, mine, cpu })
+      else if (mine.r[0] === cpu.r[0] && mine.s[0] === cpu.s[0]) tally.same++
+      else tally.near++
     })
   }
   return wrong
@@ -68,9 +72,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const o of operations) {
     if (o.transcendental && !process.argv[4]) continue
     if (process.argv[4] && !o.name.includes(process.argv[4])) continue
-    const wrong = compare(x, exe, o, count, seed)
+    const tally = { same: 0, near: 0 }
+    const wrong = compare(x, exe, o, count, seed, tally)
     all += wrong.length
-    console.log(`${o.name}: ${count} cases, ${wrong.length} differ`)
+    console.log(`${o.name}: ${count} cases, ${wrong.length} differ${o.transcendental ? `, ${tally.near} by one unit in the last place` : ''}`)
     for (const w of wrong.slice(0, Number(process.argv[5] ?? 4))) {
       console.log(`  ${describeCase(w.q)}\n    mine ${describeAnswer(w.mine)}\n    cpu  ${describeAnswer(w.cpu)}`)
     }
