@@ -10,6 +10,7 @@ import { hostCpu } from './features.ts'
 import type { InstructionForm } from './forms.ts'
 import { formsOfRow } from './forms.ts'
 import { fuzzRound } from './fuzz.ts'
+import { probeKvm } from './kvm-probe.ts'
 import { mix32 } from './random.ts'
 import { RealCpu } from './real-cpu.ts'
 import { recordFamily } from './record.ts'
@@ -17,6 +18,7 @@ import { readVectors, writeVectors } from './vectors.ts'
 
 const USAGE = `usage: oracle record --table <module> [--out <folder>] [--cases <per form>] [--seed <n>] [--only <regex>]
        oracle verify [<file.entv> ...]     the real CPU against the files
+       oracle probe-kvm                    whether /dev/kvm here could judge ring 0
        oracle fuzz --table <module> --subject <module> [--seed <n>] [--seconds <n>] [--only <regex>]
   --table    module exporting INSTRUCTIONS, rows as packages/cpu writes them
   --subject  module exporting createSubject(): Subject | Promise<Subject>`
@@ -120,7 +122,7 @@ async function fuzz(): Promise<void> {
 }
 
 try {
-  const commands: Record<string, () => Promise<void>> = { record, verify, fuzz }
+  const commands: Record<string, () => Promise<void>> = { record, verify, fuzz, 'probe-kvm': async () => console.log((await probeKvm()).reason) }
   const command = commands[positionals[0] ?? '']
   if (!command) throw new CodedError('ERR_ORACLE_USAGE', USAGE)
   await command()

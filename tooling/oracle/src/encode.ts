@@ -1,6 +1,6 @@
 import type { CaseBuilder } from './case-builder.ts'
 import type { EncodingRow } from './encoding-row.ts'
-import { encodeMemory, pickTarget } from './memory-operand.ts'
+import { encodeMemory, encodeMemory16, pickTarget } from './memory-operand.ts'
 import type { MemoryOperand } from './memory-operand.ts'
 import { defaultSegments } from './segments.ts'
 
@@ -55,7 +55,7 @@ function encodeModRm(c: CaseBuilder, row: EncodingRow, choice: Choice, segmentBa
     return { bytes: [0xc0 | ((reg & 7) << 3) | (rm & 7)], r: reg >> 3, x: 0, b: rm >> 3, memory: undefined }
   }
   const size = row.memory === 'v' ? choice.operandSize / 8 : row.memory === 'x' ? (choice.l ? 32 : 16) : row.memory || 8
-  const memory = encodeMemory(c, pickTarget(c, size), row, segmentBase, address32, rex)
+  const memory = c.mode === 32 && address32 ? encodeMemory16(c) : encodeMemory(c, pickTarget(c, size), row, segmentBase, address32, rex)
   const bytes = [(memory.mod << 6) | ((reg & 7) << 3) | memory.rm]
   if (memory.sib !== undefined) bytes.push(memory.sib)
   return { bytes, r: reg >> 3, x: memory.x, b: memory.b, memory }
@@ -93,7 +93,7 @@ function immediate(c: CaseBuilder, size: number): bigint {
 
 const SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65] as const
 
-function prefixes(c: CaseBuilder, row: EncodingRow, usesMemory: boolean): { bytes: number[]; segmentBase: bigint; address32: boolean } {
+function prefixes(c: CaseBuilder, row: EncodingRow, usesMemory: boolean): { bytes: number[]; segmentBase: bigint; /** 67 is there. */ address32: boolean } {
   const r = c.random
   const bytes: number[] = []
   let segmentBase = 0n
@@ -106,8 +106,8 @@ function prefixes(c: CaseBuilder, row: EncodingRow, usesMemory: boolean): { byte
     if (prefix === 0x64) segmentBase = segments.fsBase
     if (prefix === 0x65) segmentBase = segments.gsBase
   }
-  // 67 in 32-bit mode means 16-bit addressing, which reaches nothing of the layout; there it is left out.
-  if (c.mode === 64 && !row.string && r.oneIn(12)) {
+  // 67 in 32-bit mode means 16-bit addressing, which reaches nothing of the layout (and has no SIB byte).
+  if (c.mode === 64 ? r.oneIn(12) : !row.vsib && !row.immediates.includes('a') && r.oneIn(40)) {
     bytes.push(0x67)
     address32 = true
   }

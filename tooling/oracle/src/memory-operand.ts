@@ -9,7 +9,7 @@ export interface MemoryOperand {
   readonly rm: number
   readonly sib?: number
   readonly displacement: number
-  readonly displacementBytes: 0 | 1 | 4
+  readonly displacementBytes: 0 | 1 | 2 | 4
   readonly ripRelative: boolean
   /** High bits for REX/VEX. */
   readonly b: number
@@ -68,6 +68,15 @@ export function encodeMemory(c: CaseBuilder, target: bigint, row: EncodingRow, s
   const { mod, displacement, displacementBytes } = pickDisplacement(c, (base & 7) === 5)
   c.setGpr(base, BigInt.asUintN(width, effective - BigInt(displacement) - scaled))
   return { mod, rm: 4, sib: (scale << 6) | ((index & 7) << 3) | (base & 7), displacement, displacementBytes, ripRelative: false, b: base >> 3, x: index >> 3 }
+}
+
+/** A random 16-bit form (SDM vol. 2, table 2-1). It reaches nothing of the layout: what is recorded is LEA's result or the address of the fault. */
+export function encodeMemory16(c: CaseBuilder): MemoryOperand {
+  const r = c.random
+  const mod = r.below(3)
+  const rm = r.below(8)
+  const displacementBytes = mod === 1 ? 1 : mod === 2 || rm === 6 ? 2 : 0
+  return { mod, rm, displacement: r.next() & 0xffff, displacementBytes, ripRelative: false, b: 0, x: 0 }
 }
 
 function vsib(c: CaseBuilder, effective: bigint, row: EncodingRow, registers: number): MemoryOperand {

@@ -3,7 +3,7 @@ import type { ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { CodedError } from '@entresol/kit'
-import { buildHarness } from './build-harness.ts'
+import { buildProgram } from './build-harness.ts'
 import type { Outcome, TestCase } from './case.ts'
 import { caseSize, decodeOutcome, encodeCase, encodeSetup } from './protocol.ts'
 
@@ -41,7 +41,7 @@ export class RealCpu {
    * @throws CodedError ERR_ORACLE_HOST, ERR_ORACLE_COMPILER, ERR_ORACLE_HARNESS (ptrace or seccomp refused).
    */
   static async start(): Promise<RealCpu> {
-    const program = await buildHarness()
+    const program = await buildProgram('harness')
     // rseq would have the kernel write to thread storage on every preemption; the child has no use for it.
     const env = { ...process.env, GLIBC_TUNABLES: 'glibc.pthread.rseq=0' }
     const cpu = new RealCpu(spawn(program, [], { stdio: ['pipe', 'pipe', 'pipe'], env }))
