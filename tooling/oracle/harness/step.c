@@ -53,7 +53,7 @@ static void extended_set(struct cpu *cpu, const struct extended *e) {
 }
 
 // Returns 1 when the state differs from what extended_set gave. FIP, FDP and FOP are left out: AMD CPUs save them only with an
-// exception pending (APM vol. 2, 11.4.4), so they are not comparable.
+// exception pending, so they are not comparable.
 static int extended_get(struct cpu *cpu, struct extended *e) {
   struct iovec io = {cpu->xstate, cpu->xstate_size};
   if (ptrace(PTRACE_GETREGSET, cpu->pid, NT_X86_XSTATE, &io)) die("PTRACE_GETREGSET NT_X86_XSTATE");
