@@ -137,15 +137,16 @@ const laws: Law<BusDeviceSubject>[] = [
   {
     name: 'a restored device goes on as the saved one would have',
     check(subject, violated) {
-      for (const sweepFirst of [true, false]) {
+      for (let salt = 30; salt < 36; salt++) {
+        const sweepFirst = salt % 2 === 0
         const original = subject.create()
         if (!original.save) return
-        for (const access of script(subject, original.length, 30)) perform(original, access)
+        for (const access of script(subject, original.length, salt)) perform(original, access)
         const copy = subject.create()
         copy.restore!(structuredClone(original.save()))
         if (!same(copy.save!(), original.save())) violated('saving after restore gives another state')
         const before = sweepFirst ? sweep(original.length) : []
-        compareRuns(original, copy, [...before, ...script(subject, original.length, 31)], violated)
+        compareRuns(original, copy, [...before, ...script(subject, original.length, salt + 10_000)], violated)
       }
     },
   },
