@@ -1,5 +1,5 @@
 import type {
-  Bus, Clock, Intercepts, InterruptSource, MachineMemory, PageWalker, PhysicalMap, RandomSource, Vcpu, VcpuExit, VcpuRegisters,
+  Bus, Clock, Intercepts, InterruptSource, MachineMemory, PageWalker, PhysicalMap, RandomSource, Vcpu, VcpuExit, VcpuRegisters, VcpuSignals,
 } from '@entresol/interfaces'
 import { CodeCache } from './code/code-cache.ts'
 import { InstructionTable } from './decode/variants.ts'
@@ -84,7 +84,7 @@ function interpreterModule(memory: MachineMemory): WebAssembly.Module {
 }
 
 /** x86-64 in software: decodes, interprets, and delivers events. */
-export class SoftwareVcpu implements Vcpu, SystemContext {
+export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   readonly id: number
   readonly state: CpuState
   readonly memory: LinearMemory
@@ -200,6 +200,9 @@ export class SoftwareVcpu implements Vcpu, SystemContext {
     this.#nmi = true
     this.stop()
   }
+
+  /** System management mode is absent: an SMI is ignored, as with SMM locked away by firmware. */
+  smi(): void {}
 
   init(): void {
     this.#initPending = true

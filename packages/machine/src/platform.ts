@@ -68,18 +68,22 @@ export class Platform {
   }
 
   #apic(id: number, vcpus: readonly SoftwareVcpu[], options: PlatformOptions): LocalApic {
-    const signal = (name: keyof VcpuSignals) => (vector?: number): void => {
+    // The APIC is made before its vCPU and signals nothing until then.
+    const signal = (action: (vcpu: SoftwareVcpu) => void): void => {
       const vcpu = vcpus[id]
       if (!vcpu) return
-      if (name === 'sipi') vcpu.sipi(vector!)
-      else vcpu[name]()
+      action(vcpu)
       options.wake()
+    }
+    const signals: VcpuSignals = {
+      interruptPending: () => signal((v) => v.interruptPending()), nmi: () => signal((v) => v.nmi()), smi: () => signal((v) => v.smi()),
+      init: () => signal((v) => v.init()), sipi: (vector) => signal((v) => v.sipi(vector)),
     }
     return new LocalApic({
       id, bootstrap: id === 0, bus: this.apicBus, clock: options.clock,
-      signals: { interruptPending: signal('interruptPending'), nmi: signal('nmi'), smi: signal('smi'), init: signal('init'), sipi: signal('sipi') },
+      signals,
       tsc: () => vcpus[id]?.tsc() ?? 0n, tscFrequency: TSC_FREQUENCY, physicalAddressBits: options.model.physicalAddressBits,
-      pic: { acknowledge: () => this.pic?.acknowledge() ?? -1 },
+      pic: { pending: () => this.pic?.pending() ?? false, acknowledge: () => this.pic?.acknowledge() ?? -1 },
     })
   }
 

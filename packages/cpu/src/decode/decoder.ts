@@ -23,6 +23,28 @@ export interface DecodeMode {
   readonly size: 16 | 32 | 64
 }
 
+/** One decoded instruction: constants for a translator, contents of a record for the interpreter. */
+export interface DecodedInstruction {
+  readonly variant: Variant
+  readonly length: number
+  readonly legacy: boolean
+  readonly lock: boolean
+  readonly addressSize: 16 | 32 | 64
+  /** Segment index of the memory operand. */
+  readonly segment: number
+  /** State offsets of register operands, base and index (ZERO: none). */
+  readonly rm: number
+  readonly reg: number
+  readonly vvvv: number
+  readonly base: number
+  readonly index: number
+  readonly scale: number
+  readonly displacement: number
+  readonly ripRelative: boolean
+  readonly moffs: boolean
+  readonly immediate: bigint
+}
+
 /** Decodes one instruction at a time into its own fields; reuse the object. */
 export class Decoder {
   readonly #table: InstructionTable
@@ -371,6 +393,12 @@ export class Decoder {
     for (let i = size - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[this.#at + i]!)
     this.#at += size
     return value
+  }
+
+  /** The last decoded instruction, to keep. */
+  snapshot(): DecodedInstruction {
+    const { length, legacy, lock, addressSize, segment, rm, reg, vvvv, base, index, scale, displacement, ripRelative, moffs, immediate } = this
+    return { variant: this.variant!, length, legacy, lock, addressSize, segment, rm, reg, vvvv, base, index, scale, displacement, ripRelative, moffs, immediate }
   }
 
   /** Writes the decoded instruction as a record. `offset`: of the instruction in its page. `view` covers machine memory. */

@@ -3,8 +3,9 @@ import type { Expr, FunctionBuilder, I32, I64, V128 } from '@entresol/wasm-build
 import type { OperandForm } from '../decode/operands.ts'
 import type { Variant } from '../decode/variants.ts'
 import type { ConditionCode, Emitter, Int, StringAccess, Width } from '../emit/emitter.ts'
+import { Flags, memoryFlags } from '../emit/flags.ts'
+import { tlbAccess } from '../emit/tlb-access.ts'
 import * as L from '../state/layout.ts'
-import { MemoryFlags } from './flags.ts'
 import { loadInt, storeInt, storeRegister } from '../emit/operand-access.ts'
 import * as R from './records.ts'
 
@@ -47,7 +48,7 @@ export class InterpreterEmitter implements Emitter {
   readonly #record: I32
   readonly #functions: InterpreterFunctions
   readonly #exits: HandlerExits
-  readonly #flags: MemoryFlags
+  readonly #flags: Flags
   #linearLocal: Expr<'i64'> | undefined
   #addressLocal: Expr<'i32'> | undefined
   #displacement: I64 | undefined
@@ -59,7 +60,7 @@ export class InterpreterEmitter implements Emitter {
     this.#variant = variant
     this.#functions = functions
     this.#exits = exits
-    this.#flags = new MemoryFlags(b, cpu)
+    this.#flags = new Flags(b, memoryFlags(b, cpu))
     this.width = variant.width
     this.vectorLength = variant.vectorBytes === 32 ? 256 : 128
     this.vex = vex
@@ -171,21 +172,10 @@ export class InterpreterEmitter implements Emitter {
 
   /** TLB lookup; leaves the handler on a fault. */
   #translate(linear: I64, size: number, access: number): I32 {
-    const b = this.b
-    const tag = access & R.SLOW_WRITE ? L.TLB_WRITE : L.TLB_READ
-    const entry = b.variable(i32.add(
-      i32.load(this.cpu, L.TLB_BASE),
-      i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))))
-    const last = size === 1 ? linear : i64.add(linear, i64.const(size - 1))
-    const address = b.local('i32')
-    b.if(i64.eq(i64.load(entry.get, tag), i64.and(last, i64.const(-4096n))),
-      () => b.set(address, i32.add(i32.wrap_i64(linear), i32.load(entry.get, L.TLB_ADDEND))),
-      () => {
-        b.store('i64', this.cpu, L.HOST_VALUE, linear)
-        b.set(address, callExpr('i32', this.#functions.slow, [this.#record, i32.const(size | access)]))
-        b.if(i32.eqz(address.get), () => this.#exits.fault())
-      })
-    return address.get
+    return tlbAccess(this.b, this.cpu, linear, size, access & R.SLOW_WRITE ? L.TLB_WRITE : L.TLB_READ, (address) => {
+      this.b.set(address, callExpr('i32', this.#functions.slow, [this.#record, i32.const(size | access)]))
+      this.b.if(i32.eqz(address.get), () => this.#exits.fault())
+    })
   }
 
   readAddress(size: number, offset = 0): I32 {

@@ -58,7 +58,7 @@ export class CpuState {
     return this.u32(L.CPL)
   }
 
-  /** Full EFLAGS image with the arithmetic flags materialised (see interpreter/flags.ts for the representation). */
+  /** Full EFLAGS image with the arithmetic flags materialised (see emit/flags.ts for the representation). */
   get eflags(): number {
     const aux = this.u32(L.FLAGS_AUX)
     const low = this.u32(L.FLAGS_RESULT)

@@ -1,10 +1,10 @@
 import { i32, i64 } from '@entresol/wasm-builder'
 import type { FunctionBuilder, I32, I64 } from '@entresol/wasm-builder'
-import type { ConditionCode, Int, Width } from '../emit/emitter.ts'
+import type { ConditionCode, Int, Width } from './emitter.ts'
 import { FLAGS_AUX, FLAGS_RESULT } from '../state/layout.ts'
 
 /**
- * Arithmetic flags in memory: FLAGS_RESULT and FLAGS_AUX (see state/layout.ts). Every formula is the textbook one: carries
+ * Arithmetic flags as two words, FLAGS_RESULT and FLAGS_AUX (see state/layout.ts). Every formula is the textbook one: carries
  * out of bit positions from operands and result (Warren, Hacker's Delight, 2-13).
  */
 const asI32 = (value: Int): I32 => (value.type === 'i64' ? i32.wrap_i64(value) : value)
@@ -22,26 +22,42 @@ export function truncate(width: Width, value: Int): Int {
   return i32.and(value, i32.const(width === 8 ? 0xff : 0xffff))
 }
 
-export class MemoryFlags {
-  readonly #b: FunctionBuilder
-  readonly #cpu: I32
+export interface FlagStorage {
+  readonly aux: I32
+  readonly result: I64
+  setAux(value: I32): void
+  setResult(value: I64): void
+}
 
-  constructor(b: FunctionBuilder, cpu: I32) {
+/** FLAGS_AUX and FLAGS_RESULT in the state block. */
+export const memoryFlags = (b: FunctionBuilder, cpu: I32): FlagStorage => ({
+  aux: i32.load(cpu, FLAGS_AUX),
+  result: i64.load(cpu, FLAGS_RESULT),
+  setAux: (value) => b.store('i32', cpu, FLAGS_AUX, value),
+  setResult: (value) => b.store('i64', cpu, FLAGS_RESULT, value),
+})
+
+/** The flag formulas over wherever the two words live: memory in the interpreter, locals in translated code. */
+export class Flags {
+  readonly #b: FunctionBuilder
+  readonly #storage: FlagStorage
+
+  constructor(b: FunctionBuilder, storage: FlagStorage) {
     this.#b = b
-    this.#cpu = cpu
+    this.#storage = storage
   }
 
   get #aux(): I32 {
-    return i32.load(this.#cpu, FLAGS_AUX)
+    return this.#storage.aux
   }
 
   get #result(): I64 {
-    return i64.load(this.#cpu, FLAGS_RESULT)
+    return this.#storage.result
   }
 
   #store(width: Width, result: Int, aux: I32): void {
-    this.#b.store('i32', this.#cpu, FLAGS_AUX, aux)
-    this.#b.store('i64', this.#cpu, FLAGS_RESULT, signExtend64(width, result))
+    this.#storage.setAux(aux)
+    this.#storage.setResult(signExtend64(width, result))
   }
 
   /** Moves bit `from` of `value` to bit `to` and clears the rest. */
@@ -121,8 +137,8 @@ export class MemoryFlags {
     const zf = b.let(i32.and(i32.shr_u(image, i32.const(6)), i32.const(1)))
     const pf = i32.and(i32.shr_u(image, i32.const(2)), i32.const(1))
     const parityDelta = i32.shl(i32.xor(pf, zf), i32.const(16))
-    b.store('i32', this.#cpu, FLAGS_AUX, i32.or(i32.and(image, i32.const(0x891)), parityDelta))
-    b.store('i64', this.#cpu, FLAGS_RESULT, i64.extend_i32_u(i32.xor(zf, i32.const(1))))
+    this.#storage.setAux(i32.or(i32.and(image, i32.const(0x891)), parityDelta))
+    this.#storage.setResult(i64.extend_i32_u(i32.xor(zf, i32.const(1))))
   }
 
   image(): I32 {
@@ -137,12 +153,12 @@ export class MemoryFlags {
   }
 
   setCarry(value: I32): void {
-    this.#b.store('i32', this.#cpu, FLAGS_AUX, i32.or(i32.and(this.#aux, i32.const(-2)), value))
+    this.#storage.setAux(i32.or(i32.and(this.#aux, i32.const(-2)), value))
   }
 
   setCarryOverflow(cf: I32, of: I32): void {
     const kept = i32.and(this.#aux, i32.const(~0x801))
-    this.#b.store('i32', this.#cpu, FLAGS_AUX, i32.or(i32.or(kept, cf), i32.shl(of, i32.const(11))))
+    this.#storage.setAux(i32.or(i32.or(kept, cf), i32.shl(of, i32.const(11))))
   }
 
   #sign(): I32 {
