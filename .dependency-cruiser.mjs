@@ -6,7 +6,7 @@ export default {
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
     { name: 'no-undeclared', severity: 'error', from: { path: '^(packages|apps)/[^/]+/src/' }, to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] } },
     { name: 'no-dev-in-src', severity: 'error', from: { path: '^(packages|apps)/[^/]+/src/' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] } },
-    { name: 'src-not-to-test', severity: 'error', from: { path: '/src/' }, to: { path: '/(test|bench)/' } },
+    { name: 'src-not-to-test', severity: 'error', from: { path: '^[^/]+/[^/]+/src/' }, to: { path: '^[^/]+/[^/]+/(test|bench)/' } },
     { name: 'organ-not-to-organ', severity: 'error', from: { path: '^packages/(cpu|mmu|io|virtio|block|network|loader|migration|ksm)/src/' }, to: { path: '^packages/(cpu|mmu|io|virtio|block|network|loader|migration|ksm)/', pathNot: '^packages/$1/' } }
   ],
   options: {

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 /** A busybox or bash prompt: a directory or user@host:directory without blanks, then `#` or `$` and a blank. */
 const PROMPT = /(?:^|[\r\n])(?:~|\/|[\w.-]+@)\S* ?[#$] /
 /** Escape sequences (ECMA-48 control sequences): colours, cursor requests. */
-const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g // eslint-disable-line no-control-regex
+const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g
 const END_OF_TRANSMISSION = '\x04'
 /** A command that reads its own input shows no prompt; after this much silence the next line is for it. */
 const SILENCE_MS = 5000
