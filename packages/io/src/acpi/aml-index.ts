@@ -1,0 +1,2 @@
+export * from './aml.ts'
+export * from './resources.ts'
