@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { FrameMemory, createMachineMemory } from '../../src/index.ts'
+import type { FrameMemory} from '../../src/index.ts'
+import { createMachineMemory } from '../../src/index.ts'
 
 const codeOf = (action: () => unknown): unknown => {
   try {

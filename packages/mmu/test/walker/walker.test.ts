@@ -1,7 +1,8 @@
 import { ACCESS_PROBE, ACCESS_WRITE, RIGHT_READ, RIGHT_WRITE } from '@entresol/interfaces'
 import type { Gfn, Gpa, Mfn } from '@entresol/interfaces'
 import { describe, expect, it } from 'vitest'
-import { GuestPhysicalMemory, NativePageWalker, createMachineMemory, createPageWalker } from '../../src/index.ts'
+import type { NativePageWalker} from '../../src/index.ts'
+import { GuestPhysicalMemory, createMachineMemory, createPageWalker } from '../../src/index.ts'
 
 const gpa = (address: number): Gpa => address as Gpa
 const LONG = { cr0: 0x80010001 | 0, cr3Low: 0x1000, cr3High: 0, cr4: 0x20, efer: 0xd00, physicalAddressBits: 40 }
