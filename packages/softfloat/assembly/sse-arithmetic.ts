@@ -1,14 +1,14 @@
 // ADD, SUB, MUL, DIV, SQRT, MIN, MAX of SSE and AVX, one element at a time.
 import { addCore, coreExp, coreHigh, coreLow, coreSign, divCore, mulCore, sqrtCore } from './core'
-import { DAZ, DE, FTZ, IE, PE, ZE, flags, raise } from './state'
+import { DE, IE, PE, ZE, raise } from './state'
 import {
-  daz, denormals, exponentOf, fractionBits, infinity, invalid, isDenormal, isNan, isSignalling, magnitude, maxExp, nan2, quietBit, roundSse,
-  signMask, signOf, significandOf, stops
+  daz, denormals, exponentOf, fractionBits, infinity, invalid, isDenormal, isNan, magnitude, maxExp, nan2, roundSse, signMask,
+  signOf, significandOf, stops
 } from './sse-format'
 
 /**
- * The host's own operation is exact where PE is already raised, rounding is to nearest, and operands and result are normal and far
- * from both ends of the range: nothing is left that could change a flag.
+ * The host's own operation serves where rounding is to nearest and operands and result are normal and away from both ends of the range:
+ * then PE alone can be raised, and whether the result is exact follows from an error term or from trailing zeros.
  */
 @inline
 function isPlain<T>(a: u64): bool {
@@ -16,15 +16,37 @@ function isPlain<T>(a: u64): bool {
   return <u32>(e - 2) < <u32>(maxExp<T>() - 3)
 }
 @inline
-function fastMode(mxcsr: i32): bool {
-  return (flags & PE) != 0 && !(mxcsr & 0x6000)
+function toNearest(mxcsr: i32): bool {
+  return !(mxcsr & 0x6000)
+}
+/** Trailing zeros of the significand of a normal number. */
+@inline
+function trailing<T>(a: u64): i32 {
+  return <i32>ctz(a | (u64(1) << fractionBits<T>()))
+}
+@inline
+function bitsOf<T>(v: T): u64 {
+  if (sizeof<T>() == 8) return reinterpret<u64>(f64(v))
+  return u64(reinterpret<u32>(f32(v)))
+}
+@inline
+function valueOf<T>(a: u64): T {
+  if (sizeof<T>() == 8) return <T>reinterpret<f64>(a)
+  return <T>reinterpret<f32>(u32(a))
 }
 
 export function add<T>(a: u64, b: u64, mxcsr: i32): u64 {
-  if (fastMode(mxcsr) && isPlain<T>(a) && isPlain<T>(b)) {
-    const r: u64 = sizeof<T>() == 8 ? reinterpret<u64>(reinterpret<f64>(a) + reinterpret<f64>(b))
-      : u64(reinterpret<u32>(reinterpret<f32>(u32(a)) + reinterpret<f32>(u32(b))))
-    if (isPlain<T>(r)) return r
+  if (toNearest(mxcsr) && isPlain<T>(a) && isPlain<T>(b)) {
+    const x = valueOf<T>(a)
+    const y = valueOf<T>(b)
+    const sum = <T>(x + y)
+    const r = bitsOf<T>(sum)
+    if (isPlain<T>(r) || r == 0) {
+      // Knuth's error of a sum, exact
+      const v = <T>(sum - x)
+      if (<T>(x - <T>(sum - v)) + <T>(y - v) != 0) raise(PE)
+      return r
+    }
   }
   if (isNan<T>(a) || isNan<T>(b)) return nan2<T>(a, b)
   a = daz<T>(a, mxcsr)
@@ -54,10 +76,14 @@ export function sub<T>(a: u64, b: u64, mxcsr: i32): u64 {
 }
 
 export function mul<T>(a: u64, b: u64, mxcsr: i32): u64 {
-  if (fastMode(mxcsr) && isPlain<T>(a) && isPlain<T>(b)) {
-    const r: u64 = sizeof<T>() == 8 ? reinterpret<u64>(reinterpret<f64>(a) * reinterpret<f64>(b))
-      : u64(reinterpret<u32>(reinterpret<f32>(u32(a)) * reinterpret<f32>(u32(b))))
-    if (isPlain<T>(r)) return r
+  if (toNearest(mxcsr) && isPlain<T>(a) && isPlain<T>(b)) {
+    const r = bitsOf<T>(<T>(valueOf<T>(a) * valueOf<T>(b)))
+    // the product of two n-bit significands has 2n - 1 or 2n bits, n of them kept; zeros add up
+    const zeros = trailing<T>(a) + trailing<T>(b)
+    if (isPlain<T>(r) && zeros != fractionBits<T>()) {
+      if (zeros < fractionBits<T>()) raise(PE)
+      return r
+    }
   }
   if (isNan<T>(a) || isNan<T>(b)) return nan2<T>(a, b)
   a = daz<T>(a, mxcsr)
@@ -79,10 +105,15 @@ export function mul<T>(a: u64, b: u64, mxcsr: i32): u64 {
 }
 
 export function div<T>(a: u64, b: u64, mxcsr: i32): u64 {
-  if (fastMode(mxcsr) && isPlain<T>(a) && isPlain<T>(b)) {
-    const r: u64 = sizeof<T>() == 8 ? reinterpret<u64>(reinterpret<f64>(a) / reinterpret<f64>(b))
-      : u64(reinterpret<u32>(reinterpret<f32>(u32(a)) / reinterpret<f32>(u32(b))))
-    if (isPlain<T>(r)) return r
+  if (toNearest(mxcsr) && isPlain<T>(a) && isPlain<T>(b)) {
+    const quotient = <T>(valueOf<T>(a) / valueOf<T>(b))
+    const r = bitsOf<T>(quotient)
+    // exact if the product of quotient and divisor is the dividend, which needs as many zeros as a product
+    const zeros = trailing<T>(r) + trailing<T>(b)
+    if (isPlain<T>(r) && zeros != fractionBits<T>()) {
+      if (zeros < fractionBits<T>() || <T>(quotient * valueOf<T>(b)) != valueOf<T>(a)) raise(PE)
+      return r
+    }
   }
   if (isNan<T>(a) || isNan<T>(b)) return nan2<T>(a, b)
   a = daz<T>(a, mxcsr)
@@ -107,6 +138,13 @@ export function div<T>(a: u64, b: u64, mxcsr: i32): u64 {
 }
 
 export function squareRoot<T>(a: u64, mxcsr: i32): u64 {
+  if (toNearest(mxcsr) && isPlain<T>(a) && !(a & signMask<T>())) {
+    const r = bitsOf<T>(sqrt<T>(valueOf<T>(a)))
+    if (2 * trailing<T>(r) < fractionBits<T>()) {
+      raise(PE)
+      return r
+    }
+  }
   if (isNan<T>(a)) return nan2<T>(a, a)
   a = daz<T>(a, mxcsr)
   if (magnitude<T>(a) == 0) return a
