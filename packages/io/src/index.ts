@@ -1,4 +1,3 @@
-export {}
 export { Uart16550 } from './uart16550/uart16550.ts'
 export type { Uart16550Options } from './uart16550/uart16550.ts'
 export type { Uart16550State } from './uart16550/state.ts'
@@ -28,3 +27,20 @@ export { Pit8254 } from './pit/index.ts'
 export { Hpet, type HpetOptions } from './hpet/index.ts'
 export { fillCmos, Rtc, type CmosContents } from './rtc/index.ts'
 export { SpeakerPort } from './speaker/index.ts'
+export {
+  acpiFwCfgFiles, AcpiPm, ApmControl, buildAcpiImage, EmptySmbus, layOutAcpiTables, Piix4Pm,
+  type AcpiImage, type AcpiLayout, type AcpiMachine, type AcpiPmOptions
+} from './acpi/index.ts'
+export type { ApicBusState, ApicMessageSink, EoiListener, LocalApicState } from './lapic/index.ts'
+export type { DualPicState } from './pic/index.ts'
+export type { IoApicState } from './ioapic/index.ts'
+export type { PitState } from './pit/index.ts'
+export type { HpetState } from './hpet/index.ts'
+export type { CmosBootDevice, RtcState } from './rtc/index.ts'
+export type { SpeakerState, SpeakerTimer } from './speaker/index.ts'
+export type { AcpiPmState, ApmControlState, SmbusState } from './acpi/index.ts'
+export { IdeController } from './ide/ide.ts'
+export type { IdeDriveOptions, IdeOptions } from './ide/ide.ts'
+export type { IdeChannel } from './ide/channel.ts'
+export { IDE_PCI_IDENTITY } from './ide/pci.ts'
+export type { IdeState } from './ide/state.ts'
