@@ -57,7 +57,7 @@ async function coreImage(format: 'i386-pc' | 'i386-pc-eltorito', prefix: string,
 export async function grubDisk(files: BootFiles): Promise<Uint8Array> {
   const images = await unpacked({ name: 'grub-pc-bin', architecture: 'amd64', files: ['./usr/lib/grub/i386-pc/*'] })
   const mbr = await readFile(await fileOf(images, /i386-pc\/boot\.img$/))
-  const core = await coreImage('i386-pc', '(hd0,msdos1)', ['part_msdos', 'fat'])
+  const core = await coreImage('i386-pc', '(hd0,msdos1)/', ['part_msdos', 'fat'])
   if (mbr.length !== SECTOR || core.length > (PARTITION_START - 1) * SECTOR) throw new CodedError('bad-image', 'GRUB does not fit before the partition')
   const volume = fat16([
     { name: 'VMLINUZ', data: files.kernel }, { name: 'INITRD.IMG', data: files.initrd }, { name: 'GRUB.CFG', data: configuration(files.commandLine) }
@@ -79,7 +79,7 @@ export async function grubDisk(files: BootFiles): Promise<Uint8Array> {
 
 /** A CD image that boots GRUB through El Torito. */
 export async function grubCd(files: BootFiles): Promise<Uint8Array> {
-  const core = await coreImage('i386-pc-eltorito', '(cd)', ['iso9660'])
+  const core = await coreImage('i386-pc-eltorito', '(cd)/', ['iso9660'])
   return bootableCd(core, [
     { name: 'VMLINUZ', data: files.kernel }, { name: 'INITRD.IMG', data: files.initrd }, { name: 'GRUB.CFG', data: configuration(files.commandLine) }
   ])

@@ -63,7 +63,7 @@ async function netboot(): Promise<Guest> {
   })
   return {
     name: 'netboot', kernel: await fileOf(folder, /\/linux$/), initrd: await fileOf(folder, /\/initrd\.gz$/),
-    commandLine: `${SERIAL} vga=off`, files: {}
+    commandLine: SERIAL, files: {}
   }
 }
 

@@ -32,7 +32,18 @@ const INITTAB = `::once:/etc/session
 ::ctrlaltdel:/sbin/reboot
 `
 
-const PROFILE = `export HOME=/root PATH=/sbin:/usr/sbin:/bin:/usr/bin TERM=\${TERM:-linux} PS1='\\w \\$ '
+/**
+ * A static busybox cannot look up the home directory for \w, and shows /root where one expects ~. So cd keeps the prompt's
+ * directory in a variable, which costs no process per prompt.
+ */
+const PROFILE = `export HOME=/root PATH=/sbin:/usr/sbin:/bin:/usr/bin TERM=\${TERM:-linux} PS1='$HERE # ' HERE='~'
+cd() {
+  command cd "$@" || return
+  case $PWD/ in
+    "$HOME"/*) HERE='~'\${PWD#"$HOME"} ;;
+    *) HERE=$PWD ;;
+  esac
+}
 `
 
 /** An initramfs that boots to a busybox shell on the kernel's console; leaving the shell powers the machine off. */

@@ -1,0 +1,4 @@
+export * from './configuration.ts'
+export { helpText } from './help.ts'
+export { parseCommandLine, PROGRAM } from './parse.ts'
+export { nearest, suggestion } from './words.ts'

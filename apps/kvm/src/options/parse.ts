@@ -1,0 +1,65 @@
+import { type CharacterOptions, type Configuration, DEFAULT_VOCABULARY, type Vocabulary } from './configuration.ts'
+import { type Draft, newDraft } from './draft.ts'
+import { assignIndices, shortDrive } from './drive.ts'
+import { helpText } from './help.ts'
+import { type Option, OPTIONS } from './table.ts'
+import { badOption, suggestion } from './words.ts'
+
+export const PROGRAM = 'entresol-kvm'
+
+const BY_NAME: ReadonlyMap<string, Option> = new Map(OPTIONS.flatMap(option => option.names.map(name => [name, option] as const)))
+
+/**
+ * Reads QEMU's command line. `argv` is without the program's own name. Throws CodedError `bad-option`, whose message is one line that
+ * starts with the offending option; the caller puts "entresol-kvm: " before it.
+ */
+export function parseCommandLine(argv: readonly string[], vocabulary: Vocabulary = DEFAULT_VOCABULARY): Configuration {
+  const draft = newDraft(vocabulary)
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!
+    if (!word.startsWith('-') || word === '-') {
+      draft.drives.push(shortDrive(word, word, 'disk', 0))
+      continue
+    }
+    const option = BY_NAME.get(word.replace(/^--?/, ''))
+    if (!option) throw badOption(word, `unknown option${suggestion(word.replace(/^-+/, ''), [...BY_NAME.keys()], name => `-${name}`)}`)
+    if (option.names[0] === 'help') draft.print = helpText(PROGRAM)
+    if (option.names[0] === 'version') draft.print = `${PROGRAM} ${vocabulary.version}\n`
+    if (option.argument !== undefined && i + 1 >= argv.length) throw badOption(word, `needs an argument: ${option.argument}`)
+    option.apply(draft, option.argument === undefined ? '' : argv[++i]!, word)
+    // -help wins over mistakes that follow it, as people add it to a command that does not work.
+    if (draft.print !== undefined) break
+  }
+  return finish(draft)
+}
+
+function finish(draft: Draft): Configuration {
+  const { machine, cpu, memory, smp, kernel, initrd, bios, boot, devices, debugConsole, rtc, name } = draft
+  if (draft.print === undefined) {
+    if (kernel === undefined && initrd !== undefined) throw badOption('-initrd', 'is only for a kernel given with -kernel')
+    if (kernel === undefined && draft.append !== undefined) throw badOption('-append', 'is only for a kernel given with -kernel')
+  }
+  const characters = terminal(draft)
+  return {
+    machine, accelerator: 'soft', cpu, memory, smp, kernel, initrd, append: draft.append ?? '', bios, boot,
+    drives: assignIndices(draft.drives), devices, ...characters, debugConsole, display: 'none',
+    vga: draft.vga ?? (draft.noDefaults || machine.type === 'microvm' ? 'none' : 'std'), rtc, name,
+    noReboot: draft.noReboot, noShutdown: draft.noShutdown, noDefaults: draft.noDefaults, startPaused: draft.startPaused,
+    log: { items: [...new Set(draft.logItems)], file: draft.logFile }, print: draft.print
+  }
+}
+
+/**
+ * Who gets the terminal. Without a window to show a screen in, the first serial port is the only way to see the guest, so it has the
+ * terminal (with the monitor) unless the command line gives either away or says -nodefaults without -nographic.
+ */
+function terminal(draft: Draft): Pick<Configuration, 'serial' | 'monitor'> {
+  const monitor = draft.monitor === 'none' ? undefined : draft.monitor
+  const byHand = draft.serial.length > 0
+  const free = monitor?.kind !== 'stdio' && draft.debugConsole?.kind !== 'stdio'
+  const automatic = !byHand && free && (draft.noGraphic || !draft.noDefaults)
+  const serial = automatic ? [{ kind: 'stdio', monitor: draft.monitor === undefined } as const] : draft.serial
+  const users: (CharacterOptions | undefined)[] = [...serial, monitor, draft.debugConsole]
+  if (users.filter(user => user?.kind === 'stdio').length > 1) throw badOption('stdio', 'only one of -serial, -monitor and -debugcon can have it')
+  return { serial, monitor }
+}

@@ -1,0 +1,152 @@
+import { parseCharacter } from './character.ts'
+import { LOG_ITEMS } from './configuration.ts'
+import type { Draft } from './draft.ts'
+import { parseDrive, shortDrive } from './drive.ts'
+import { parseCpu, parseSmp } from './processor.ts'
+import { ACCELERATORS, DEVICES, MACHINE_TYPES, parseAccelerator, parseBoot, parseDevice, parseLog, parseMachine, parseMemory, parseName, parseRtc } from './system.ts'
+import { badOption, oneOf } from './words.ts'
+
+export const GROUPS = [
+  'Standard options', 'Block device options', 'Display options', 'Network options', 'Character device options', 'Linux/Multiboot boot specific',
+  'Debug/Expert options'
+] as const
+
+export interface Option {
+  /** Without the dash. Further names mean the same. */
+  readonly names: readonly [string, ...string[]]
+  /** How the argument is written in the help; undefined: takes none. */
+  readonly argument?: string
+  readonly group: typeof GROUPS[number]
+  readonly help: string
+  /** `option` is what was typed, for messages. */
+  readonly apply: (draft: Draft, value: string, option: string) => void
+}
+
+const list = (title: string, words: readonly string[]): string => `${title}:\n${words.map(word => `  ${word}\n`).join('')}`
+
+/** Leaves a list to print when the value is `help`. */
+function orHelp(title: string, words: (draft: Draft) => readonly string[], apply: Option['apply']): Option['apply'] {
+  return (draft, value, option) => {
+    if (value === 'help' || value === '?') draft.print ??= list(title, words(draft))
+    else apply(draft, value, option)
+  }
+}
+
+function path(set: (draft: Draft, value: string) => void): Option['apply'] {
+  return (draft, value, option) => {
+    if (value === '') throw badOption(option, 'needs a file')
+    set(draft, value)
+  }
+}
+
+const disk = (name: string, index: number): Option => ({
+  names: [name], argument: 'file', group: 'Block device options', help: `raw image of IDE disk ${index}`,
+  apply: (draft, value, option) => { draft.drives.push(shortDrive(option, value, 'disk', index)) }
+})
+
+/** Every option. Help, parser and suggestions come from this table; -help and -version are filled in by the parser. */
+export const OPTIONS: readonly Option[] = [
+  { names: ['help', 'h'], group: 'Standard options', help: 'show this help and exit', apply: () => undefined },
+  { names: ['version'], group: 'Standard options', help: 'show the version and exit', apply: () => undefined },
+  {
+    names: ['machine', 'M'], argument: '[type=]name[,accel=soft][,acpi=on|off][,hpet=on|off]', group: 'Standard options',
+    help: 'kind of machine: pc (default) or microvm; -machine help lists them',
+    apply: orHelp('Machines', () => MACHINE_TYPES, (draft, value, option) => { draft.machine = parseMachine(option, value, draft.machine) })
+  },
+  {
+    names: ['accel'], argument: 'soft', group: 'Standard options', help: 'how guest code is executed; there is the software CPU',
+    apply: orHelp('Accelerators', () => ACCELERATORS, (_draft, value, option) => { parseAccelerator(option, value) })
+  },
+  {
+    names: ['cpu'], argument: 'model[,+feature][,-feature][,feature=on|off]', group: 'Standard options',
+    help: 'CPU model and changes to its features; -cpu help lists the models',
+    apply: orHelp('CPU models', draft => draft.vocabulary.cpuModels, (draft, value, option) => { draft.cpu = parseCpu(option, value, draft.vocabulary) })
+  },
+  {
+    names: ['smp'], argument: '[cpus=]n[,sockets=n][,cores=n][,threads=n]', group: 'Standard options', help: 'number of CPUs (default 1)',
+    apply: (draft, value, option) => { draft.smp = parseSmp(option, value) }
+  },
+  {
+    names: ['m'], argument: '[size=]n[K|M|G]', group: 'Standard options', help: 'guest memory, in MiB without a suffix (default 128M)',
+    apply: (draft, value, option) => { draft.memory = parseMemory(option, value) }
+  },
+  {
+    names: ['boot'], argument: '[order=]letters[,once=letters][,menu=on|off]', group: 'Standard options',
+    help: 'boot order for the BIOS: a floppy, c disk, d CD-ROM, n network',
+    apply: (draft, value, option) => { draft.boot = parseBoot(option, value, draft.boot) }
+  },
+  {
+    names: ['device'], argument: 'driver[,property=value...]', group: 'Standard options', help: 'add a device: isa-debug-exit,iobase=n,iosize=n',
+    apply: orHelp('Devices', () => DEVICES, (draft, value, option) => { draft.devices.push(parseDevice(option, value)) })
+  },
+  {
+    names: ['rtc'], argument: '[base=utc|localtime|date][,clock=host|vm]', group: 'Standard options', help: 'what the real-time clock shows at start',
+    apply: (draft, value, option) => { draft.rtc = parseRtc(option, value) }
+  },
+  {
+    names: ['name'], argument: 'text', group: 'Standard options', help: 'name of the guest',
+    apply: (draft, value, option) => { draft.name = parseName(option, value) }
+  },
+  ...['hda', 'hdb', 'hdc', 'hdd'].map(disk),
+  {
+    names: ['cdrom'], argument: 'file', group: 'Block device options', help: 'image in the CD-ROM drive (IDE drive 2)',
+    apply: (draft, value, option) => { draft.drives.push(shortDrive(option, value, 'cdrom', 2)) }
+  },
+  {
+    names: ['drive'], argument: '[file=f][,if=ide|none][,index=n][,media=disk|cdrom][,format=raw][,snapshot=on|off][,readonly=on|off][,id=name]',
+    group: 'Block device options', help: 'add a drive', apply: (draft, value, option) => { draft.drives.push(parseDrive(option, value)) }
+  },
+  {
+    names: ['nographic'], group: 'Display options', help: 'no display; the first serial port and the monitor share the terminal (Ctrl-A H: keys)',
+    apply: draft => { draft.noGraphic = true }
+  },
+  {
+    names: ['display'], argument: 'none', group: 'Display options', help: 'where the screen is shown; there is none yet',
+    apply: (_draft, value, option) => { oneOf(option, 'display', value, ['none']) }
+  },
+  {
+    names: ['vga'], argument: 'std|none', group: 'Display options', help: 'graphics card: VGA with Bochs extensions (default), or none',
+    apply: (draft, value, option) => { draft.vga = oneOf(option, 'card', value, ['std', 'none'] as const) }
+  },
+  {
+    names: ['net', 'nic'], argument: 'none', group: 'Network options', help: 'no network card; there is none yet',
+    apply: (_draft, value, option) => { oneOf(option, 'network', value, ['none']) }
+  },
+  {
+    names: ['serial'], argument: 'stdio|mon:stdio|null|none|file:path', group: 'Character device options',
+    help: 'connect the next serial port; mon: shares it with the monitor',
+    apply: (draft, value, option) => { draft.serial.push(parseCharacter(option, value)) }
+  },
+  {
+    names: ['monitor'], argument: 'stdio|null|none|file:path', group: 'Character device options', help: 'connect the monitor',
+    apply: (draft, value, option) => { draft.monitor = parseCharacter(option, value) ?? 'none' }
+  },
+  {
+    names: ['debugcon'], argument: 'stdio|null|file:path', group: 'Character device options', help: 'connect the debug console at port 0xe9',
+    apply: (draft, value, option) => { draft.debugConsole = parseCharacter(option, value) }
+  },
+  {
+    names: ['kernel'], argument: 'file', group: 'Linux/Multiboot boot specific', help: 'bzImage, PVH, ELF or multiboot kernel',
+    apply: path((draft, value) => { draft.kernel = value })
+  },
+  {
+    names: ['initrd'], argument: 'file', group: 'Linux/Multiboot boot specific', help: 'initial RAM disk', apply: path((draft, value) => { draft.initrd = value })
+  },
+  {
+    names: ['append'], argument: 'text', group: 'Linux/Multiboot boot specific', help: 'kernel command line',
+    apply: (draft, value) => { draft.append = value }
+  },
+  {
+    names: ['bios'], argument: 'file', group: 'Linux/Multiboot boot specific', help: 'firmware image, 64 KiB to 16 MiB',
+    apply: path((draft, value) => { draft.bios = value })
+  },
+  { names: ['S'], group: 'Debug/Expert options', help: 'do not start the CPUs (monitor: c)', apply: draft => { draft.startPaused = true } },
+  {
+    names: ['d'], argument: LOG_ITEMS.join(','), group: 'Debug/Expert options', help: 'log these; -d help lists them',
+    apply: orHelp('Log items', () => LOG_ITEMS, (draft, value, option) => { draft.logItems.push(...parseLog(option, value)) })
+  },
+  { names: ['D'], argument: 'file', group: 'Debug/Expert options', help: 'log to this file instead of standard error', apply: path((draft, value) => { draft.logFile = value }) },
+  { names: ['no-reboot'], group: 'Debug/Expert options', help: 'exit instead of rebooting', apply: draft => { draft.noReboot = true } },
+  { names: ['no-shutdown'], group: 'Debug/Expert options', help: 'stop instead of exiting at power-off', apply: draft => { draft.noShutdown = true } },
+  { names: ['nodefaults'], group: 'Debug/Expert options', help: 'no devices that were not asked for', apply: draft => { draft.noDefaults = true } }
+]
