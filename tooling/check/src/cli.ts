@@ -39,7 +39,7 @@ async function checkPackages(): Promise<string[]> {
     const found = [
       ...await lintTarball(workspace, tarball),
       ...isLibrary ? await checkTypesOfTarball(root, tarball) : [],
-      ...await installAlone(workspace, packages, tarballs, join(cache, 'alone'))
+      ...await installAlone(workspace, packages, tarballs)
     ]
     console.log(`  ${found.length === 0 ? 'ok  ' : 'FAIL'} ${workspace.name}`)
     problems.push(...found.map(problem => `${workspace.name}: ${problem}`))

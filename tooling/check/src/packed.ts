@@ -1,5 +1,6 @@
 // What a user of one package gets: its tarball, installed alone beside the tarballs of the packages it depends on.
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { publint } from 'publint'
@@ -53,9 +54,17 @@ export function closure(name: string, packages: readonly Workspace[], found: Set
 }
 
 /** Installs a package alone in an empty folder, imports every entry point in Node, and bundles it for a browser. */
-export async function installAlone(workspace: Workspace, packages: readonly Workspace[], tarballs: ReadonlyMap<string, string>, folder: string): Promise<string[]> {
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
+export async function installAlone(workspace: Workspace, packages: readonly Workspace[], tarballs: ReadonlyMap<string, string>): Promise<string[]> {
+  // Outside the repository: inside it, an undeclared dependency would be found in the repository's own node_modules.
+  const folder = mkdtempSync(join(tmpdir(), 'entresol-alone-'))
+  try {
+    return await useAlone(workspace, packages, tarballs, folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function useAlone(workspace: Workspace, packages: readonly Workspace[], tarballs: ReadonlyMap<string, string>, folder: string): Promise<string[]> {
   writeFileSync(join(folder, 'package.json'), '{ "name": "alone", "private": true, "type": "module" }\n')
   const npm = await packageManager()
   const needed = [...closure(workspace.name, packages)].map(name => tarballs.get(name)!)
