@@ -6,7 +6,8 @@ import { CodedError } from '@entresol/kit'
  */
 export type Check<T> = (value: unknown, path: string) => T
 
-function refuse(path: string, wanted: string): never {
+/** Throws `bad-snapshot`. */
+export function refuse(path: string, wanted: string): never {
   throw new CodedError('bad-snapshot', `saved state: ${path} is not ${wanted}`)
 }
 

@@ -212,13 +212,16 @@ export class FwCfg implements Resettable, Snapshotable<FwCfgState> {
     this.#memory.write(address as Gpa, access.subarray(0, 4))
   }
 
-  /** READ wins over WRITE, WRITE over SKIP. Lengths beyond the guest's memory are refused: they bound our work. */
+  /**
+   * READ wins over WRITE, WRITE over SKIP. Lengths beyond the guest's memory are refused: that bounds our work. What a read
+   * sends to where no RAM is (yet) is dropped by the memory itself: option ROMs go to shadow RAM this way.
+   */
   #perform(control: number, length: number, target: number): boolean {
     const item = this.#items.get(this.#key)
     const available = item ? Math.max(0, item.data.length - this.#offset) : 0
     const count = Math.min(length, available)
     if (control & spec.DMA_READ) {
-      if (length > 0 && !this.#memory.isRam(target as Gpa, length)) return false
+      if (length > this.#memory.size) return false
       if (item) this.#memory.write(target as Gpa, item.data.subarray(this.#offset, this.#offset + count))
       for (let at = count; at < length; at += ZEROES.length) {
         this.#memory.write((target + at) as Gpa, ZEROES.subarray(0, Math.min(ZEROES.length, length - at)))
