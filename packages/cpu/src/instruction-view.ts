@@ -79,9 +79,39 @@ export class InstructionView implements HostInstruction {
     return BigInt.asUintN(64, this.#wasm.offset(this.#state.base, this.#record))
   }
 
+  get repeat(): 'none' | 'rep' | 'repne' {
+    return this.variant?.repeat ?? 'none'
+  }
+
+  get #addressBits(): 16 | 32 | 64 {
+    const size = this.#state.view.getUint8(this.#record + R.R_ADDRESS) & 3
+    return size === R.ADDRESS_64 ? 64 : size === R.ADDRESS_32 ? 32 : 16
+  }
+
+  addressRegister(number: number): bigint {
+    return BigInt.asUintN(this.#addressBits, this.#state.gpr(number))
+  }
+
+  advanceAddressRegister(number: number, delta: number): void {
+    const bits = this.#addressBits
+    const value = this.#state.gpr(number)
+    const moved = BigInt.asUintN(bits, value + BigInt(delta))
+    this.#state.setGpr(number, bits === 16 ? (value & ~0xffffn) | moved : moved)
+  }
+
+  stringLinear(operand: 'source' | 'destination' | 'address', size: number): bigint {
+    const write = operand === 'destination'
+    const legacy = this.#state.view.getUint8(this.#record + R.R_FLAGS) & R.RECORD_LEGACY
+    const segment = !write ? this.#state.view.getUint16(this.#record + R.R_SEGMENT, true) : legacy ? L.segment(L.SEG_ES) : L.ZERO
+    return this.#segmented(segment, this.addressRegister(operand === 'address' ? 0 : write ? 7 : 6), size, write)
+  }
+
   linear(size: number, write: boolean): bigint {
     const segment = this.#state.view.getUint16(this.#record + R.R_SEGMENT, true)
-    const offset = this.#wasm.offset(this.#state.base, this.#record)
+    return this.#segmented(segment, this.#wasm.offset(this.#state.base, this.#record), size, write)
+  }
+
+  #segmented(segment: number, offset: bigint, size: number, write: boolean): bigint {
     const linear = this.#wasm.linear(this.#state.base, this.#record, segment, offset, size | (write ? R.SLOW_WRITE : 0))
     const fault = this.#takeFault()
     if (fault) throw fault

@@ -21,7 +21,7 @@ import { helperFunctions, HELPER_TYPES } from './helpers.ts'
 import { codeMode, pagingControl, privilegeSet, stackMask } from './system/modes.ts'
 import { usableUnits } from './system/units.ts'
 import { resetState } from './system/reset.ts'
-import { interceptsVariant, describeIntercept } from './system/intercepts.ts'
+import { describeIntercept, executeIntercepted, interceptsVariant } from './system/intercepts.ts'
 import { InstructionView } from './instruction-view.ts'
 
 export interface SoftwareVcpuOptions {
@@ -270,6 +270,8 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.stop()
   }
 
+  portAccessed(_port: number, _size: number): void {}
+
   interceptsChanged(): void {
     this.code.flush()
   }
@@ -321,7 +323,9 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   }
 
   #intercept(instruction: HostInstruction): number {
-    const event = describeIntercept(this, instruction, this.#instruction.variant)
+    const { variant } = this.#instruction
+    const event = describeIntercept(this, instruction, variant)
+    if (!event) return executeIntercepted(this, instruction, variant!) ?? R.STATUS_NEXT
     this.#left = { kind: 'intercept', event }
     this.state.rip = instruction.rip
     return R.STATUS_LEAVE

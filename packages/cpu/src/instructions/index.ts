@@ -6,6 +6,7 @@ import { MULTIPLY } from './multiply.ts'
 import type { Row } from './row.ts'
 import { SHIFT } from './shift.ts'
 import { STRING } from './string.ts'
+import { SYSTEM_ROWS } from './system.ts'
 
 /** Every instruction, once. Order matters only between rows that match the same bytes: the first wins. */
-export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING]
+export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...SYSTEM_ROWS]

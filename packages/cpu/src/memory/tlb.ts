@@ -89,7 +89,7 @@ export class Tlb {
   }
 
   /** One page in every set. */
-  flushPage(linearLow: number): void {
+  flushPage(linearLow: number, _linearHigh = 0): void {
     for (let set = 0; set < 3; set++) this.#clear(this.#entry(set, linearLow))
   }
 

@@ -61,8 +61,12 @@ export interface SystemContext {
   interruptsMayFlow(): void
   /** Ends generated code after this instruction; the host function returns STATUS_LEAVE with RIP set. */
   leave(reason: Leave): void
-  /** Debug registers changed. */
+  /** Debug registers or TF changed: the next boundary looks at them. */
   debugChanged(): void
+  /** An I/O instruction is done: I/O breakpoints trap after it. */
+  portAccessed(port: number, size: number): void
+  /** IRET: NMIs are no longer blocked. */
+  nmiDone(): void
 }
 
 /** The instruction a host function carries out, read from its record. */
@@ -86,6 +90,17 @@ export interface HostInstruction {
   effectiveAddress(): bigint
   /** True for the stack segment (faults are #SS). */
   readonly stackSegment: boolean
+  /** REP prefix of a string instruction. */
+  readonly repeat: 'none' | 'rep' | 'repne'
+  /** General register truncated to the address size. */
+  addressRegister(number: number): bigint
+  /** Adds to a register within the address size. */
+  advanceAddressRegister(number: number, delta: number): void
+  /**
+   * Linear address, checked for `size` bytes, of a string operand: 'source' is DS (or override):rSI for reading, 'destination' ES:rDI for writing,
+   * 'address' DS (or override):rAX for reading (MONITOR).
+   */
+  stringLinear(operand: 'source' | 'destination' | 'address', size: number): bigint
 }
 
 /**

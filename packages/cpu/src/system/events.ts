@@ -4,7 +4,7 @@ import * as L from '../state/layout.ts'
 import type { SystemContext } from './context.ts'
 import {
   dplOf, gateOffset32, gateSelector, isCode, isConforming, isDefault32, isLong, isNull, isPresent, markAccessed, maskLinear,
-  readDescriptor, segmentOf, selectorError, typeOf,
+  readDescriptor, segmentOf, selectorError,
 } from './descriptors.ts'
 import type { Descriptor } from './descriptors.ts'
 import { codeSegment, isCanonical, setCode } from './mode-state.ts'

@@ -1,0 +1,172 @@
+import * as X from '@entresol/x86'
+import { STATUS_JUMP, STATUS_LEAVE } from '../interpreter/records.ts'
+import { GP, GuestFault, UD } from '../memory/fault.ts'
+import * as L from '../state/layout.ts'
+import type { HostFunction, SystemContext } from './context.ts'
+import { isCanonical } from './mode-state.ts'
+import { readMsr, writeMsr } from './msr.ts'
+import { readCell, registerBytes, writeCell } from './operands.ts'
+import { requirePrivileged } from './privilege.ts'
+
+const halt: HostFunction = (c, i) => {
+  requirePrivileged(c)
+  c.state.rip = i.nextRip
+  c.leave({ kind: 'halt' })
+  return STATUS_LEAVE
+}
+
+/** Dynamic bits: local APIC id and enable, OSXSAVE, sizes for the XCR0 in force. */
+const cpuid: HostFunction = (c) => {
+  const { state } = c
+  const leaf = Number(state.gpr(0) & 0xffffffffn)
+  const subleaf = Number(state.gpr(1) & 0xffffffffn)
+  let [eax, ebx, ecx, edx] = c.model.cpuid(leaf, subleaf)
+  if (leaf === 1) {
+    if (state.cr4 & X.CR4_OSXSAVE) ecx |= X.CPUID_1_ECX_OSXSAVE
+    // 11.4.4: with the APIC disabled the flag is clear.
+    if (!(c.apic.apicBase & 0x800n)) edx &= ~X.CPUID_1_EDX_APIC
+  } else if (leaf === 0xd && subleaf <= 1 && eax !== 0) {
+    ebx = state.u32(L.XCR0) & X.XCR0_AVX ? 832 : 576
+  } else if ((leaf >>> 8) === 0x400000 && c.paravirtual) {
+    if (leaf === 0x40000000) [eax, ebx, ecx, edx] = [0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d]
+    else if (leaf === 0x40000001) [eax, ebx, ecx, edx] = [c.paravirtual.features, 0, 0, 0]
+  }
+  ;[eax, ebx, ecx, edx].forEach((value, n) => state.setGpr([0, 3, 1, 2][n]!, BigInt(value >>> 0)))
+}
+
+function requireTimestamp(c: SystemContext): void {
+  if (c.state.cr4 & X.CR4_TSD && c.state.cpl !== 0) throw new GuestFault(GP, 0)
+}
+
+function setPair(c: SystemContext, value: bigint): void {
+  c.state.setGpr(0, value & 0xffffffffn)
+  c.state.setGpr(2, (value >> 32n) & 0xffffffffn)
+}
+
+const rdtsc: HostFunction = (c) => {
+  requireTimestamp(c)
+  setPair(c, BigInt.asUintN(64, c.tsc()))
+}
+
+const rdtscp: HostFunction = (c) => {
+  requireTimestamp(c)
+  setPair(c, BigInt.asUintN(64, c.tsc()))
+  c.state.setGpr(1, BigInt(c.state.u32(L.TSC_AUX)))
+}
+
+const rdpid: HostFunction = (c, i) => writeCell(c, i.rmCell, registerBytes(c), BigInt(c.state.u32(L.TSC_AUX)))
+
+/** No performance counters are announced: every index is refused (vol. 2B, RDPMC). */
+const rdpmc: HostFunction = () => {
+  throw new GuestFault(GP, 0)
+}
+
+const rdmsr: HostFunction = (c) => {
+  requirePrivileged(c)
+  const value = readMsr(c, Number(c.state.gpr(1) & 0xffffffffn))
+  if (value === undefined) throw new GuestFault(GP, 0)
+  setPair(c, value)
+}
+
+const wrmsr: HostFunction = (c, i) => {
+  requirePrivileged(c)
+  const { state } = c
+  const value = (state.gpr(0) & 0xffffffffn) | ((state.gpr(2) & 0xffffffffn) << 32n)
+  if (!writeMsr(c, Number(state.gpr(1) & 0xffffffffn), value)) throw new GuestFault(GP, 0)
+  // It may have ended the slice: go on through a control transfer.
+  state.rip = i.nextRip
+  return STATUS_JUMP
+}
+
+const xgetbv: HostFunction = (c) => {
+  const { state } = c
+  if (!(state.cr4 & X.CR4_OSXSAVE)) throw new GuestFault(UD)
+  const index = state.gpr(1) & 0xffffffffn
+  if (index === 0n || (index === 1n && c.model.features.has('xgetbv1'))) setPair(c, state.u64(L.XCR0))
+  else throw new GuestFault(GP, 0)
+}
+
+const xsetbv: HostFunction = (c) => {
+  const { state } = c
+  if (!(state.cr4 & X.CR4_OSXSAVE)) throw new GuestFault(UD)
+  requirePrivileged(c)
+  const value = (state.gpr(0) & 0xffffffffn) | ((state.gpr(2) & 0xffffffffn) << 32n)
+  const supported = BigInt(X.XCR0_X87 | X.XCR0_SSE | (c.model.features.has('avx') ? X.XCR0_AVX : 0))
+  const sse = (value & BigInt(X.XCR0_SSE)) !== 0n
+  const avx = (value & BigInt(X.XCR0_AVX)) !== 0n
+  if ((state.gpr(1) & 0xffffffffn) !== 0n || !(value & 1n) || value & ~supported || (avx && !sse)) throw new GuestFault(GP, 0)
+  state.setU64(L.XCR0, value)
+}
+
+/** RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE: 64-bit mode with CR4.FSGSBASE. */
+const baseAccess = (segment: number, write: boolean): HostFunction => (c, i) => {
+  const { state } = c
+  if (!state.mode64 || !(state.cr4 & X.CR4_FSGSBASE)) throw new GuestFault(UD)
+  const at = L.segment(segment) + L.SEG_BASE
+  const size = i.width === 64 ? 8 : 4
+  if (!write) {
+    writeCell(c, i.rmCell, size, state.u64(at))
+    return
+  }
+  const value = readCell(c, i.rmCell, size)
+  if (!isCanonical(c, value)) throw new GuestFault(GP, 0)
+  state.setU64(at, value)
+}
+
+/** CLAC and STAC: CPL 0 in protected mode, else #UD. */
+const alignmentFlag = (on: boolean): HostFunction => (c, i) => {
+  const { state } = c
+  if (state.cpl !== 0) throw new GuestFault(UD)
+  state.setFlag(L.FLAG_AC, on)
+  c.modeChanged()
+  state.rip = i.nextRip
+  return STATUS_JUMP
+}
+
+/** RDRAND and RDSEED always succeed: CF set, the other arithmetic flags cleared. */
+const random: HostFunction = (c, i) => {
+  const low = BigInt(c.random.nextU32() >>> 0)
+  const value = i.width === 64 ? low | (BigInt(c.random.nextU32() >>> 0) << 32n) : low
+  writeCell(c, i.rmCell, i.width / 8, value)
+  c.state.eflags = (c.state.eflags & ~L.FLAGS_ARITHMETIC) | L.FLAG_CF
+}
+
+const monitor: HostFunction = (c, i) => {
+  requirePrivileged(c)
+  if (c.state.gpr(1) & 0xffffffffn) throw new GuestFault(GP, 0)
+  // The monitored byte is read as data is.
+  c.memory.read(i.stringLinear('address', 1), 1)
+}
+
+/** Treated as HLT that wakes at once when nothing was armed by hardware we model: an interrupt ends it, as software must expect. */
+const mwait: HostFunction = (c, i) => {
+  requirePrivileged(c)
+  if ((c.state.gpr(1) & 0xffffffffn) >> 1n) throw new GuestFault(GP, 0)
+  c.state.rip = i.nextRip
+  c.leave({ kind: 'halt' })
+  return STATUS_LEAVE
+}
+
+/** VMCALL and VMMCALL with KVM's ABI: number in RAX, arguments in RBX, RCX, RDX, RSI. */
+const hypercall: HostFunction = (c) => {
+  const { state, paravirtual } = c
+  if (!paravirtual) throw new GuestFault(UD)
+  const width = state.mode64 ? 64 : 32
+  const argument = (n: number): bigint => BigInt.asUintN(width, state.gpr(n))
+  // -KVM_EPERM: hypercalls are the kernel's.
+  const result = state.cpl !== 0 ? -1n : paravirtual.hypercall(argument(0), argument(3), argument(1), argument(2), argument(6))
+  state.setGpr(0, BigInt.asUintN(width, result))
+}
+
+const nothing: HostFunction = () => undefined
+
+export const MISC_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
+  hlt: halt, cpuid, rdtsc, rdtscp, rdpid, rdpmc, rdmsr, wrmsr, xgetbv, xsetbv,
+  rdfsbase: baseAccess(L.SEG_FS, false),
+  rdgsbase: baseAccess(L.SEG_GS, false),
+  wrfsbase: baseAccess(L.SEG_FS, true),
+  wrgsbase: baseAccess(L.SEG_GS, true),
+  clac: alignmentFlag(false),
+  stac: alignmentFlag(true),
+  random, monitor, mwait, hypercall, nothing,
+}
