@@ -1,9 +1,12 @@
 import * as spec from './spec.ts'
 import type { Pic8259State } from './state.ts'
 
+/** `step` before the first ICW1: the mask can be written, but nothing is requested. */
+const UNINITIALIZED = 1
+
 function powerOn(): Pic8259State {
   return {
-    edges: 0, lines: 0, inService: 0, mask: 0, level: 0, vectorBase: 0, lowest: 7, step: 0, icw1: 0, icw3: 0, icw4: 0,
+    edges: 0, lines: 0, inService: 0, mask: 0, level: 0, vectorBase: 0, lowest: 7, step: UNINITIALIZED, icw1: 0, icw3: 0, icw4: 0,
     readIsr: false, poll: false, specialMask: false, rotateOnAeoi: false
   }
 }
@@ -201,7 +204,7 @@ export class Pic8259 {
 
   #update(): void {
     const s = this.#s
-    // The chip is silent until it knows its vectors.
+    // The chip is silent until it has its initialization words.
     const requests = s.step === 0 ? this.#requests() & ~s.mask : 0
     const served = s.specialMask ? s.inService & ~s.mask : s.inService
     const request = this.#highest(requests)

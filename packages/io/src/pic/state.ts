@@ -14,7 +14,7 @@ export interface Pic8259State {
   vectorBase: number
   /** Input with the lowest priority, 7 after initialization. */
   lowest: number
-  /** Next initialization command word expected (2..4), 0 when initialized. */
+  /** Next initialization command word expected (2..4), 0 when initialized, 1 before the first. */
   step: number
   icw1: number
   icw3: number

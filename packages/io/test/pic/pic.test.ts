@@ -61,6 +61,15 @@ describe('fully nested mode', () => {
   })
 })
 
+test('before initialization the mask can be probed and no interrupt is requested', () => {
+  const fresh = new DualPic(int)
+  write(fresh.masterPorts, 1, 0xfb)
+  expect(read(fresh.masterPorts, 1)).toBe(0xfb)
+  write(fresh.masterPorts, 1, 0)
+  fresh.line(4).set(true)
+  expect(fresh.pending()).toBe(false)
+})
+
 test('a masked input keeps its request and delivers it once unmasked', () => {
   write(pic.masterPorts, 1, 0x10)
   pic.line(4).set(true)
