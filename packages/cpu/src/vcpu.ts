@@ -117,6 +117,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   #waitForSipi = false
   #budget = 0
   #retired = 0
+  #single = false
   readonly exceptionCounts: Uint32Array = new Uint32Array(256)
 
   constructor(options: SoftwareVcpuOptions) {
@@ -404,6 +405,16 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     }
   }
 
+  /** Exactly one instruction, or one iteration of a string instruction: for debuggers and comparisons with other CPUs. */
+  step(): VcpuExit {
+    this.#single = true
+    try {
+      return this.run(1)
+    } finally {
+      this.#single = false
+    }
+  }
+
   #begin(instructions: number): void {
     this.state.setU32(L.FUEL, instructions - 1)
     this.#budget = instructions - 1
@@ -457,7 +468,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
 
   #execute(): number {
     const { state } = this
-    const stepping = this.#inhibited || state.flag(L.FLAG_TF)
+    const stepping = this.#single || this.#inhibited || state.flag(L.FLAG_TF)
     if (!stepping) {
       const record = this.#lookup()
       return record ? this.#wasm.run(state.base, record) : R.LEFT_AT_RIP

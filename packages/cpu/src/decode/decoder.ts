@@ -223,7 +223,8 @@ export class Decoder {
     else if (vex || (encoding.prefix !== undefined && map !== '' && !row.options.string && encoding.prefix !== 'NP')) {
       width = w ? 64 : operandPrefix && encoding.prefix !== '66' ? 16 : 32
     }
-    if (vex) width = w ? 64 : 32
+    // VEX.W selects 64-bit operands in 64-bit mode only (SDM vol. 2, 2.3.5.5).
+    if (vex) width = w && long ? 64 : 32
     const rep: Repeat = row.options.string && repeat ? (repeat === 0xf3 ? 'rep' : 'repne') : 'none'
     const variant = entry.variants[variantKey(width, memory, vectorL === 1, rep)]
     if (!variant) return 'undefined'

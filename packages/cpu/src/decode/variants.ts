@@ -58,7 +58,7 @@ export class InstructionTable {
       const specs = row.operands === '' ? [] : row.operands.split(',')
       const byKey: (Variant | undefined)[] = []
       const sized = row.options.string === true || encoding.size !== undefined || usesSize(specs) || row.operands === ''
-      const widths: readonly Width[] = typeof encoding.size === 'number' ? [encoding.size] : sized ? WIDTHS : [32]
+      const widths: readonly Width[] = typeof encoding.size === 'number' ? [encoding.size] : sized ? WIDTHS : encoding.rexW === 1 ? [64] : [32]
       const splits = specs.some((s) => /^[EWQ]/.test(s))
       const onlyMemory = encoding.form === 'memory' || specs.some((s) => /^M/.test(s))
       const memories = encoding.form === 'register' ? [false] : onlyMemory ? [true] : splits ? [false, true] : [false]
