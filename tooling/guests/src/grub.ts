@@ -69,6 +69,8 @@ export async function grubDisk(files: BootFiles): Promise<Uint8Array> {
   disk.set(core, SECTOR)
   disk.set(volume, PARTITION_START * SECTOR)
   const view = new DataView(disk.buffer)
+  // boot.img has code for floppies where a disk has its partition table.
+  disk.fill(0, 0x1b8, 510)
   view.setUint32(0x1b8, 0x454e5452, true)
   disk.set([0x80, 0xfe, 0xff, 0xff, 0x0e, 0xfe, 0xff, 0xff], 0x1be)
   view.setUint32(0x1c6, PARTITION_START, true)
