@@ -24,6 +24,8 @@ export interface ParavirtualMsrs {
   write(index: number, value: bigint): boolean
   /** KVM_FEATURE_* bits of CPUID 4000_0001h EAX. */
   readonly features: number
+  /** The guest wrote its time-stamp counter. */
+  tscChanged(): void
   /** VMCALL/VMMCALL with the KVM ABI: result for RAX. */
   hypercall(number: bigint, a0: bigint, a1: bigint, a2: bigint, a3: bigint): bigint
 }
@@ -36,6 +38,8 @@ export type Leave =
 
 /** Everything the rare, long instructions and event delivery work on. One per vCPU. */
 export interface SystemContext {
+  /** Number of the vCPU, which is its initial APIC id. */
+  readonly id: number
   readonly state: CpuState
   readonly memory: LinearMemory
   readonly tlb: Tlb

@@ -68,6 +68,7 @@ const TSC: Msr = {
   write: (c, value) => {
     c.state.setU64(M.TSC_ADJUST, BigInt.asUintN(64, c.state.u64(M.TSC_ADJUST) + value - c.tsc()))
     c.setTsc(value)
+    c.paravirtual?.tscChanged()
     return true
   },
 }
@@ -76,6 +77,7 @@ const TSC_ADJUST: Msr = {
   write: (c, value) => {
     c.setTsc(BigInt.asUintN(64, c.tsc() + value - c.state.u64(M.TSC_ADJUST)))
     c.state.setU64(M.TSC_ADJUST, value)
+    c.paravirtual?.tscChanged()
     return true
   },
 }

@@ -32,11 +32,15 @@ const MODELS: Readonly<Record<string, { features: string; brand: string; family:
 export const CPU_MODELS: readonly string[] = Object.keys(MODELS)
 export const DEFAULT_CPU_MODEL = 'x86-64-v2'
 
+export interface FeatureChanges {
+  readonly add?: readonly string[]
+  readonly remove?: readonly string[]
+}
+
 export interface CpuModelOptions {
   readonly vendor?: CpuVendor
-  /** CPUs in the package (default 1), and this CPU's initial APIC id (default 0). */
+  /** CPUs in the package (default 1). The APIC id is the vCPU's own. */
   readonly cpus?: number
-  readonly apicId?: number
   /** Physical address width in bits, 36..52 (default 40). */
   readonly physicalAddressBits?: number
 }
@@ -46,7 +50,7 @@ export interface CpuModelOptions {
  * adding one adds what it needs, removing one removes what needs it. Throws `unknown-cpu-model` and `unknown-cpu-feature`.
  */
 export function createCpuModel(
-  name: string, changes: { readonly add?: readonly string[]; readonly remove?: readonly string[] } = {}, options: CpuModelOptions = {},
+  name: string, changes: FeatureChanges = {}, options: CpuModelOptions = {},
 ): CpuModel {
   const found = MODELS[name]
   if (!found) throw new CodedError('unknown-cpu-model', `unknown CPU model "${name}"; nearest: ${nearest(name, CPU_MODELS).join(', ')}`)
@@ -56,8 +60,23 @@ export function createCpuModel(
   for (const feature of changes.remove ?? []) removeFeature(features, featureName(feature))
   const physicalAddressBits = options.physicalAddressBits ?? 40
   const vendor = options.vendor ?? 'GenuineIntel'
-  const leaves = new Leaves({ ...found, vendor, features, physicalAddressBits, cpus: options.cpus ?? 1, apicId: options.apicId ?? 0 })
+  const leaves = new Leaves({ ...found, vendor, features, physicalAddressBits, cpus: options.cpus ?? 1 })
   return { name, vendor, features: withSynonyms(features), physicalAddressBits, cpuid: (leaf, subleaf) => leaves.get(leaf >>> 0, subleaf >>> 0) }
+}
+
+/** Splits QEMU's `-cpu` value: `x86-64-v2,+avx2,-sse4.2` or `x86-64-v2,avx2=on,sse4.2=off`. Names are checked by `createCpuModel`. */
+export function parseCpuOption(text: string): { readonly name: string; readonly changes: FeatureChanges } {
+  const [name = '', ...parts] = text.split(',').map((part) => part.trim())
+  const add: string[] = []
+  const remove: string[] = []
+  for (const part of parts) {
+    const sign = /^([+-])(.+)$/.exec(part)
+    const assignment = /^([^=]+)(?:=(on|off|true|false|yes|no))?$/.exec(part)
+    if (sign) (sign[1] === '+' ? add : remove).push(sign[2]!)
+    else if (assignment) (/^(off|false|no)$/.test(assignment[2] ?? '') ? remove : add).push(assignment[1]!)
+    else throw new CodedError('bad-cpu-option', `CPU option "${part}" is not understood: write +feature, -feature or feature=on`)
+  }
+  return { name, changes: { add, remove } }
 }
 
 type Leaf = readonly [number, number, number, number]
@@ -72,7 +91,6 @@ interface LeafOptions {
   readonly stepping: number
   readonly physicalAddressBits: number
   readonly cpus: number
-  readonly apicId: number
 }
 
 const word = (text: string, at: number): number =>
@@ -112,13 +130,13 @@ class Leaves {
   }
 
   #basic(leaf: number, subleaf: number): Leaf {
-    const { vendor, cpus, apicId } = this.#o
+    const { vendor, cpus } = this.#o
     switch (leaf) {
       case 0: return [0xd, word(vendor, 0), word(vendor, 8), word(vendor, 4)]
       case 1: {
         const [, , ecx, edx] = this.#features(1, 0)
         const logical = cpus > 1 ? 1 << 28 : 0
-        return [this.#signature(), ((apicId << 24) | (Math.min(cpus, 255) << 16) | (8 << 8)) >>> 0, ecx, (edx | logical) >>> 0]
+        return [this.#signature(), (Math.min(cpus, 255) << 16) | (8 << 8), ecx, (edx | logical) >>> 0]
       }
       // 80: no leaf-2 descriptors, see leaf 4 (FFH); 64-byte prefetch (F0H), 4K TLBs.
       case 2: return vendor === 'GenuineIntel' ? [0x00feff01, 0xf0, 0, 0] : NONE
@@ -154,10 +172,10 @@ class Leaves {
 
   /** One thread per core, all cores in one package. */
   #topology(subleaf: number): Leaf {
-    const { cpus, apicId } = this.#o
-    if (subleaf === 0) return [0, 1, 0x100, apicId]
-    if (subleaf === 1) return [this.#idBits, cpus, 0x201, apicId]
-    return [0, 0, subleaf & 0xff, apicId]
+    const { cpus } = this.#o
+    if (subleaf === 0) return [0, 1, 0x100, 0]
+    if (subleaf === 1) return [this.#idBits, cpus, 0x201, 0]
+    return [0, 0, subleaf & 0xff, 0]
   }
 
   #xsave(subleaf: number): Leaf {
