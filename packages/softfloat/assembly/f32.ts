@@ -1,6 +1,7 @@
 // Single precision as SSE, AVX, FMA and F16C compute it, on bit patterns.
 import { add, div, mul, pick, squareRoot, sub } from './sse-arithmetic'
 import { compare, fromHalf, fromInteger, narrow, predicate, roundIntegral, toHalf, toInteger } from './sse-convert'
+import { reciprocal, reciprocalRoot } from './sse-estimate'
 import { fma } from './sse-fma'
 
 export function f32_add(a: i32, b: i32, mxcsr: i32): i32 {
@@ -69,4 +70,12 @@ export function f32_fromF16(a: i32): i32 {
 /** VCVTPS2PH with its immediate. */
 export function f32_toF16(a: i32, imm: i32, mxcsr: i32): i32 {
   return i32(toHalf(u64(u32(a)), imm, mxcsr))
+}
+/** RCPSS: raises nothing. */
+export function f32_rcp(a: i32): i32 {
+  return i32(reciprocal(u32(a)))
+}
+/** RSQRTSS: raises nothing. */
+export function f32_rsqrt(a: i32): i32 {
+  return i32(reciprocalRoot(u32(a)))
 }

@@ -31,10 +31,13 @@ interface Element<B> {
 
 type Prefixed<P extends string, T> = { readonly [K in keyof T & string as `${P}_${K}`]: T[K] }
 
-/** Conversions between the formats of SSE. */
+/** Conversions between the formats of SSE, and its estimates. */
 interface Conversions {
   readonly f64_fromF32: (a: number, mxcsr: number) => bigint
   readonly f32_fromF64: (a: bigint, mxcsr: number) => number
+  /** RCPSS and RSQRTSS: estimates with a relative error below 1.5 * 2^-12; their bits differ from CPU to CPU. */
+  readonly f32_rcp: (a: number) => number
+  readonly f32_rsqrt: (a: number) => number
   /** VCVTPH2PS of the low 16 bits. */
   readonly f32_fromF16: (a: number) => number
   /** VCVTPS2PH; `imm` as in ROUNDPS without bit 3. */

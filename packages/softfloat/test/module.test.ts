@@ -61,29 +61,31 @@ describe('rounding to nearest, where the host does the arithmetic,', () => {
     const x = instantiateSoftfloat()
     const r = new Random(4711)
     const seen = { exact: 0, inexact: 0 }
-    const law = (raised: number, exact: boolean): void => {
-      expect(raised).toBe(exact ? 0 : 0x20)
+    const broken: string[] = []
+    const law = (raised: number, exact: boolean, a: bigint, b: bigint): void => {
+      if (raised !== (exact ? 0 : 0x20)) broken.push(`${a.toString(16)} ${b.toString(16)}`)
       seen[exact ? 'exact' : 'inexact']++
     }
     const raisedBy = (f: () => bigint): [[bigint, number], number] => {
       x.flags.value = 0
       return [parts(BigInt.asUintN(64, f())), x.flags.value]
     }
-    for (let k = 0; k < 40000; k++) {
+    for (let k = 0; k < 20000; k++) {
       // few significant bits on the one hand, many on the other
       const number = (): bigint => (BigInt(900 + r.below(200)) << 52n) | ((r.bits(52) >> BigInt(r.below(53))) << BigInt(r.below(53)) & 0xfffffffffffffn)
       const [a, b] = [number(), number()]
       const [[ma, ea], [mb, eb]] = [parts(a), parts(b)]
       const low = Math.min(ea, eb)
       const [sum, sumFlags] = raisedBy(() => x.f64_add(a, b, 0x1f80))
-      law(sumFlags, same(sum, [(ma << BigInt(ea - low)) + (mb << BigInt(eb - low)), low]))
+      law(sumFlags, same(sum, [(ma << BigInt(ea - low)) + (mb << BigInt(eb - low)), low]), a, b)
       const [product, productFlags] = raisedBy(() => x.f64_mul(a, b, 0x1f80))
-      law(productFlags, same(product, [ma * mb, ea + eb]))
+      law(productFlags, same(product, [ma * mb, ea + eb]), a, b)
       const [quotient, quotientFlags] = raisedBy(() => x.f64_div(a, b, 0x1f80))
-      law(quotientFlags, same([quotient[0] * mb, quotient[1] + eb], [ma, ea]))
+      law(quotientFlags, same([quotient[0] * mb, quotient[1] + eb], [ma, ea]), a, b)
       const [root, rootFlags] = raisedBy(() => x.f64_sqrt(a, 0x1f80))
-      law(rootFlags, same([root[0] * root[0], 2 * root[1]], [ma, ea]))
+      law(rootFlags, same([root[0] * root[0], 2 * root[1]], [ma, ea]), a, b)
     }
+    expect(broken.slice(0, 3)).toEqual([])
     expect(Math.min(seen.exact, seen.inexact)).toBeGreaterThan(10000)
   })
 })

@@ -79,7 +79,23 @@ function extended(r: Random, near: number): [bigint, bigint] {
   return [sig, se]
 }
 
+const limits = [1n << 15n, 1n << 31n, 1n << 32n, 1n << 63n, 1n << 64n, 10n ** 18n]
+
+/** A number within two units of a limit of the integers and decimals, in quarters, cut to the format. */
+function atLimit(r: Random, kind: 'f32' | 'f64' | 'f80'): [bigint, bigint] {
+  const quarters = 4n * limits[r.below(limits.length)]! + BigInt(r.below(17) - 8)
+  const length = quarters.toString(2).length
+  const sig = (quarters << 64n) >> BigInt(length)
+  const e = length - 3
+  const s = BigInt(r.below(2))
+  if (kind === 'f80') return [sig, (s << 15n) | BigInt(e + 16383)]
+  const [fractionBits, exponentBits] = kind === 'f64' ? [52n, 11n] : [23n, 8n]
+  const biased = BigInt(e + (1 << Number(exponentBits - 1n)) - 1)
+  return [(((s << exponentBits) | biased) << fractionBits) | ((sig >> (63n - fractionBits)) & ((1n << fractionBits) - 1n)), 0n]
+}
+
 export function operand(r: Random, kind: Kind, near: number): [bigint, bigint] {
+  if ((kind === 'f32' || kind === 'f64' || kind === 'f80') && r.below(16) === 0) return atLimit(r, kind)
   switch (kind) {
     case 'f16': return [r.bits(16), 0n]
     case 'f32': return [binary(r, 8, 23, near & 0xff), 0n]
