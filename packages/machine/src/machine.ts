@@ -1,4 +1,5 @@
-import { createCpuModel, parseCpuOption } from '@entresol/cpu'
+import { createCpuModel, DEFAULT_CPU_MODEL, parseCpuOption } from '@entresol/cpu'
+import type { CpuModel } from '@entresol/cpu'
 import type { Vcpu, VcpuExit } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import type { Board, BoardEvents } from './board.ts'
@@ -61,8 +62,8 @@ export class Machine {
     this.stopped = new Promise((resolve) => (this.#resolveStopped = resolve))
     const wake = (): void => this.#loop.wake()
     this.#clock = options.deterministic ? new InstructionClock() : new HostClock(wake)
-    const { name, changes } = parseCpuOption(options.cpu ?? 'x86-64-v2')
-    const model = createCpuModel(name, changes, { cpus })
+    const { name, changes } = parseCpuOption(options.cpu ?? DEFAULT_CPU_MODEL)
+    const model = (apicId: number): CpuModel => createCpuModel(name, changes, { cpus, apicId })
     this.#platform = new Platform({
       memory: Math.ceil(memory / 4096) * 4096, cpus, model, clock: this.#clock, wake, codeCacheBytes: options.codeCacheBytes ?? 48 * MIB,
       extraBytes: 20 * MIB,

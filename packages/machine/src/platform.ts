@@ -14,7 +14,8 @@ const VCPU_BYTES = 2 << 20
 export interface PlatformOptions {
   readonly memory: number
   readonly cpus: number
-  readonly model: CpuModel
+  /** The model of the CPU with this APIC id. */
+  readonly model: (apicId: number) => CpuModel
   readonly clock: Clock
   readonly codeCacheBytes: number
   /** Bytes of ROM and video memory beside guest RAM. */
@@ -33,41 +34,39 @@ export class Platform {
   readonly ioapic: IoApic
   readonly vcpus: readonly SoftwareVcpu[]
   readonly apics: readonly LocalApic[]
-  readonly paravirtual: KvmParavirtual[] = []
   /** Set by a board that has 8259As, before the first interrupt. */
   pic: DualPic | undefined
 
   constructor(options: PlatformOptions) {
-    const { clock, cpus, model, wake } = options
+    const { clock, cpus } = options
+    const models = Array.from({ length: cpus }, (_, id) => options.model(id))
     this.machineMemory = createMachineMemory({
       bytes: options.memory + options.extraBytes + cpus * (options.codeCacheBytes + VCPU_BYTES),
     })
     this.ram = new GuestPhysicalMemory(this.machineMemory)
     this.ram.addRam(options.memory)
     this.ports = new PortBus()
-    this.mmio = new MmioBus(model.physicalAddressBits)
+    this.mmio = new MmioBus(models[0]!.physicalAddressBits)
     this.apicBus = new ApicBus()
     this.ioapic = new IoApic(this.apicBus)
     this.apicBus.onEndOfInterrupt(this.ioapic)
     this.mmio.map(IOAPIC_BASE, this.ioapic)
     const vcpus: SoftwareVcpu[] = []
-    this.apics = Array.from({ length: cpus }, (_, id) => this.#apic(id, vcpus, options))
+    this.apics = Array.from({ length: cpus }, (_, id) => this.#apic(id, vcpus, options, models[id]!.physicalAddressBits))
     for (let id = 0; id < cpus; id++) {
       const apic = this.apics[id]!
       const paravirtual = new KvmParavirtual({ memory: this.ram, clock, tscFrequency: TSC_FREQUENCY, tsc: () => vcpus[id]!.tsc() })
-      this.paravirtual.push(paravirtual)
       vcpus.push(new SoftwareVcpu({
         id, memory: this.machineMemory, physical: this.ram, walker: createPageWalker(this.machineMemory, this.ram),
         ports: this.ports, mmio: new ApicPageBus(apic, this.mmio), interrupts: apic, apic: apicRegisters(apic), paravirtual,
-        clock, random: { nextU32: () => crypto.getRandomValues(new Uint32Array(1))[0]! }, model, tscFrequency: TSC_FREQUENCY,
+        clock, random: { nextU32: () => crypto.getRandomValues(new Uint32Array(1))[0]! }, model: models[id]!, tscFrequency: TSC_FREQUENCY,
         codeCacheBytes: options.codeCacheBytes,
       }))
     }
     this.vcpus = vcpus
-    void wake
   }
 
-  #apic(id: number, vcpus: readonly SoftwareVcpu[], options: PlatformOptions): LocalApic {
+  #apic(id: number, vcpus: readonly SoftwareVcpu[], options: PlatformOptions, physicalAddressBits: number): LocalApic {
     // The APIC is made before its vCPU and signals nothing until then.
     const signal = (action: (vcpu: SoftwareVcpu) => void): void => {
       const vcpu = vcpus[id]
@@ -82,7 +81,7 @@ export class Platform {
     return new LocalApic({
       id, bootstrap: id === 0, bus: this.apicBus, clock: options.clock,
       signals,
-      tsc: () => vcpus[id]?.tsc() ?? 0n, tscFrequency: TSC_FREQUENCY, physicalAddressBits: options.model.physicalAddressBits,
+      tsc: () => vcpus[id]?.tsc() ?? 0n, tscFrequency: TSC_FREQUENCY, physicalAddressBits,
       pic: { pending: () => this.pic?.pending() ?? false, acknowledge: () => this.pic?.acknowledge() ?? -1 },
     })
   }
