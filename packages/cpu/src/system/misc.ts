@@ -25,7 +25,7 @@ const cpuid: HostFunction = (c) => {
     if (state.cr4 & X.CR4_OSXSAVE) ecx |= X.CPUID_1_ECX_OSXSAVE
     // 11.4.4: with the APIC disabled the flag is clear.
     if (!(c.apic.apicBase & 0x800n)) edx &= ~X.CPUID_1_EDX_APIC
-    ebx |= c.id << 24
+    ebx = (ebx & 0xffffff) | (c.id << 24)
   } else if (leaf === 0xb) {
     edx = c.id
   } else if (leaf === 0xd && subleaf <= 1 && eax !== 0) {

@@ -9,6 +9,7 @@ export const MISC_ENABLE: number = SYSTEM + 0x10
 export const MCG_STATUS: number = SYSTEM + 0x18
 export const MTRR_DEF_TYPE: number = SYSTEM + 0x20
 export const DEBUGCTL: number = SYSTEM + 0x28
+export const SPEC_CTRL: number = SYSTEM + 0x30
 /** IA32_MTRR_FIXED in order. */
 export const MTRR_FIXED: number = SYSTEM + 0x40
 /** PHYSBASE and PHYSMASK of each pair. */

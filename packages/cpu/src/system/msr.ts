@@ -104,6 +104,12 @@ const MTRRCAP = 0x508n
 const machineCheckValue = (_: SystemContext, v: bigint): boolean => v === 0n
 const machineCheckControl = (_: SystemContext, v: bigint): boolean => v === 0n || v === 0xffffffffffffffffn
 
+/**
+ * IA32_ARCH_CAPABILITIES: nothing here executes speculatively, so none of the side channels with a bit exist: RDCL, L1TF, SSB, MDS, page-size
+ * change MCE, TAA, SBDR/SSDP, FBSDP, PSDP, BHI, PBRSB, GDS, RFDS, ITS; and IBRS is in force always (SDM vol. 4, table 2-2).
+ */
+const ARCH_CAPABILITIES = [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].reduce((value, bit) => value | (1n << BigInt(bit)), 0n)
+
 const TABLE = new Map<number, Msr>([
   [X.IA32_P5_MC_ADDR, ignored()],
   [X.IA32_P5_MC_TYPE, ignored()],
@@ -113,6 +119,9 @@ const TABLE = new Map<number, Msr>([
   // Locked, with VMX off.
   [X.IA32_FEATURE_CONTROL, readOnly(() => 1n)],
   [X.IA32_TSC_ADJUST, withFeature('tsc_adjust', TSC_ADJUST)],
+  [X.IA32_SPEC_CTRL, withFeature('spec_ctrl', stored(M.SPEC_CTRL, (c, v) => !(v & ~(3n | (c.model.features.has('bhi_ctrl') ? 0x400n : 0n)))))],
+  [X.IA32_PRED_CMD, withFeature('spec_ctrl', { read: () => undefined, write: (c, v) => below(1)(c, v) })],
+  [X.IA32_ARCH_CAPABILITIES, withFeature('arch_capabilities', readOnly(() => ARCH_CAPABILITIES))],
   [X.IA32_BIOS_UPDT_TRIG, { read: () => undefined, write: () => true }],
   [X.IA32_BIOS_SIGN_ID, ignored(1n << 32n)],
   [X.IA32_MTRRCAP, readOnly(() => MTRRCAP)],

@@ -36,6 +36,9 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   smap: ['smep'],
   pge: ['pse'],
   mca: ['mce'],
+  spec_ctrl: ['msr'],
+  bhi_ctrl: ['spec_ctrl'],
+  arch_capabilities: ['msr'],
 }
 
 /** Other spellings: QEMU's, and the manuals'. */

@@ -5,7 +5,7 @@ import type { CpuModel, CpuVendor } from './model.ts'
 
 /** What every 64-bit model has. */
 const BASE = 'fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 syscall nx lm'
-const PARAVIRTUAL_FRIENDLY = 'x2apic tsc_deadline_timer hypervisor tsc_adjust constant_tsc rdtscp'
+const PARAVIRTUAL_FRIENDLY = 'x2apic tsc_deadline_timer hypervisor tsc_adjust constant_tsc rdtscp spec_ctrl bhi_ctrl arch_capabilities'
 const V2 = 'cx16 lahf_lm popcnt pni ssse3 sse4_1 sse4_2'
 const V3 = 'avx avx2 bmi1 bmi2 f16c fma lzcnt movbe xsave'
 
@@ -16,16 +16,16 @@ const V3 = 'avx avx2 bmi1 bmi2 f16c fma lzcnt movbe xsave'
 const MODELS: Readonly<Record<string, { features: string; brand: string; family: number; model: number; stepping: number }>> = {
   'x86-64-v2': {
     features: `${BASE} ${PARAVIRTUAL_FRIENDLY} ${V2} pcid invpcid fsgsbase smep smap umip xsave xsaveopt rdrand rdseed clflushopt erms pdpe1gb 3dnowprefetch movbe aes pclmulqdq`,
-    brand: 'Entresol x86-64-v2', family: 6, model: 0x5e, stepping: 3,
+    brand: 'Entresol x86-64-v2', family: 6, model: 0x8f, stepping: 8,
   },
   'x86-64-v3': {
     features: `${BASE} ${PARAVIRTUAL_FRIENDLY} ${V2} ${V3} pcid invpcid fsgsbase smep smap umip xsaveopt xsavec xgetbv1 rdrand rdseed clflushopt erms pdpe1gb 3dnowprefetch aes pclmulqdq adx`,
-    brand: 'Entresol x86-64-v3', family: 6, model: 0x5e, stepping: 3,
+    brand: 'Entresol x86-64-v3', family: 6, model: 0x8f, stepping: 8,
   },
   qemu64: { features: `${BASE} hypervisor cx16 lahf_lm pni x2apic`, brand: 'Entresol qemu64', family: 15, model: 0x6b, stepping: 1 },
   max: {
     features: `${BASE} ${PARAVIRTUAL_FRIENDLY} ${V2} ${V3} pcid invpcid fsgsbase smep smap umip la57 xsaveopt xsavec xgetbv1 rdrand rdseed clflushopt clwb erms fsrm rdpid pdpe1gb 3dnowprefetch aes pclmulqdq adx sha_ni monitor`,
-    brand: 'Entresol max', family: 6, model: 0x5e, stepping: 3,
+    brand: 'Entresol max', family: 6, model: 0x8f, stepping: 8,
   },
 }
 
@@ -39,8 +39,10 @@ export interface FeatureChanges {
 
 export interface CpuModelOptions {
   readonly vendor?: CpuVendor
-  /** CPUs in the package (default 1). The APIC id is the vCPU's own. */
+  /** CPUs in the package (default 1). */
   readonly cpus?: number
+  /** Initial APIC id in the leaves that have it (default 0); a vCPU's CPUID instruction puts its own there. */
+  readonly apicId?: number
   /** Physical address width in bits, 36..52 (default 40). */
   readonly physicalAddressBits?: number
 }
@@ -60,7 +62,7 @@ export function createCpuModel(
   for (const feature of changes.remove ?? []) removeFeature(features, featureName(feature))
   const physicalAddressBits = options.physicalAddressBits ?? 40
   const vendor = options.vendor ?? 'GenuineIntel'
-  const leaves = new Leaves({ ...found, vendor, features, physicalAddressBits, cpus: options.cpus ?? 1 })
+  const leaves = new Leaves({ ...found, vendor, features, physicalAddressBits, cpus: options.cpus ?? 1, apicId: options.apicId ?? 0 })
   return { name, vendor, features: withSynonyms(features), physicalAddressBits, cpuid: (leaf, subleaf) => leaves.get(leaf >>> 0, subleaf >>> 0) }
 }
 
@@ -91,6 +93,7 @@ interface LeafOptions {
   readonly stepping: number
   readonly physicalAddressBits: number
   readonly cpus: number
+  readonly apicId: number
 }
 
 const word = (text: string, at: number): number =>
@@ -130,13 +133,13 @@ class Leaves {
   }
 
   #basic(leaf: number, subleaf: number): Leaf {
-    const { vendor, cpus } = this.#o
+    const { vendor, cpus, apicId } = this.#o
     switch (leaf) {
       case 0: return [0xd, word(vendor, 0), word(vendor, 8), word(vendor, 4)]
       case 1: {
         const [, , ecx, edx] = this.#features(1, 0)
         const logical = cpus > 1 ? 1 << 28 : 0
-        return [this.#signature(), (Math.min(cpus, 255) << 16) | (8 << 8), ecx, (edx | logical) >>> 0]
+        return [this.#signature(), ((apicId << 24) | (Math.min(cpus, 255) << 16) | (8 << 8)) >>> 0, ecx, (edx | logical) >>> 0]
       }
       // 80: no leaf-2 descriptors, see leaf 4 (FFH); 64-byte prefetch (F0H), 4K TLBs.
       case 2: return vendor === 'GenuineIntel' ? [0x00feff01, 0xf0, 0, 0] : NONE
@@ -144,7 +147,12 @@ class Leaves {
       case 5: return this.#o.features.has('monitor') ? [64, 64, 0, 0] : NONE
       // ARAT: the APIC timer never stops.
       case 6: return [4, 0, 0, 0]
-      case 7: return subleaf === 0 ? this.#features(7, 0) : NONE
+      case 7: {
+        const result = this.#features(7, subleaf)
+        // EAX of subleaf 0: the highest subleaf.
+        if (subleaf === 0) result[0] = 2
+        return result
+      }
       case 0xb: return this.#topology(subleaf)
       case 0xd: return this.#xsave(subleaf)
       default: return NONE
@@ -172,10 +180,10 @@ class Leaves {
 
   /** One thread per core, all cores in one package. */
   #topology(subleaf: number): Leaf {
-    const { cpus } = this.#o
-    if (subleaf === 0) return [0, 1, 0x100, 0]
-    if (subleaf === 1) return [this.#idBits, cpus, 0x201, 0]
-    return [0, 0, subleaf & 0xff, 0]
+    const { cpus, apicId } = this.#o
+    if (subleaf === 0) return [0, 1, 0x100, apicId]
+    if (subleaf === 1) return [this.#idBits, cpus, 0x201, apicId]
+    return [0, 0, subleaf & 0xff, apicId]
   }
 
   #xsave(subleaf: number): Leaf {
