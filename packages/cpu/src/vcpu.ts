@@ -17,7 +17,7 @@ import type { CpuModel } from './system/cpuid/model.ts'
 import { deliverEvent } from './system/events.ts'
 import type { GuestEvent } from './system/events.ts'
 import { HOST_FUNCTIONS } from './system/host.ts'
-import { helperFunctions, HELPER_TYPES } from './helpers.ts'
+import { HELPER_GLOBALS, HELPER_TYPES, helperFunctions } from './helpers.ts'
 import { codeMode, pagingControl, privilegeSet, stackMask } from './system/modes.ts'
 import { usableUnits } from './system/units.ts'
 import { resetState } from './system/reset.ts'
@@ -76,7 +76,7 @@ function interpreterModule(memory: MachineMemory): WebAssembly.Module {
   const key = `${pages} ${shared}`
   let module = modules.get(key)
   if (!module) {
-    const bytes = buildInterpreter(TABLE, HOST_NAMES, HELPER_TYPES, { initialPages: pages, maximumPages: pages, shared })
+    const bytes = buildInterpreter(TABLE, HOST_NAMES, HELPER_TYPES, HELPER_GLOBALS, { initialPages: pages, maximumPages: pages, shared })
     module = new WebAssembly.Module(bytes)
     modules.set(key, module)
   }

@@ -159,6 +159,9 @@ export const simd = {
 export const callExpr = <T extends ValueType>(type: T, index: number, args: readonly Expr[]): Expr<T> =>
   node(type, [...args.flatMap((a) => a.code), 0x10, ...unsignedLeb(index)])
 
+/** Value of global `index` where the expression is placed. */
+export const globalExpr = <T extends ValueType>(type: T, index: number): Expr<T> => node(type, [0x23, ...unsignedLeb(index)])
+
 /** Integer operations by type, for code generic over operand width. */
 export const integer: { readonly i32: typeof i32; readonly i64: typeof i64 } = { i32, i64 }
 export type { F32, F64, I32, I64, V128 }

@@ -88,6 +88,10 @@ export class FunctionBuilder {
     this.emit(value, [0x21, ...unsignedLeb(local.index)])
   }
 
+  setGlobal(index: number, value: Expr): void {
+    this.emit(value, [0x24, ...unsignedLeb(index)])
+  }
+
   drop(value: Expr): void {
     this.emit(value, [0x1a])
   }

@@ -1,4 +1,4 @@
-export { callExpr, f32, f64, i32, i64, integer, select, simd, v128 } from './expressions.ts'
+export { callExpr, f32, f64, globalExpr, i32, i64, integer, select, simd, v128 } from './expressions.ts'
 export type { FloatOps, IntegerOps } from './expressions.ts'
 export { FunctionBuilder } from './function-builder.ts'
 export type { Label, Local } from './function-builder.ts'

@@ -19,6 +19,7 @@ export class ModuleBuilder {
   readonly #imports: { module: string; name: string; type: number }[] = []
   readonly #functions: { type: number; builder: FunctionBuilder }[] = []
   readonly #exports: { name: string; index: number }[] = []
+  readonly #globals: { module: string; name: string; type: ValueType }[] = []
   #memory: MemoryImport | undefined
   #table: (number | undefined)[] | undefined
 
@@ -41,6 +42,11 @@ export class ModuleBuilder {
   importFunction(module: string, name: string, type: FunctionType): number {
     if (this.#functions.length) throw new CodedError('wasm-import-order', `import ${module}.${name} after the first function`)
     return this.#imports.push({ module, name, type: this.typeIndex(type.params, type.results) }) - 1
+  }
+
+  /** Imports a mutable global; returns its index among globals. */
+  importGlobal(module: string, name: string, type: ValueType): number {
+    return this.#globals.push({ module, name, type }) - 1
   }
 
   /** Declares a function and returns its index; the body may be written at any time before `encode`. */
@@ -73,6 +79,7 @@ export class ModuleBuilder {
     }
     section(1, this.#typeBytes)
     const imports = this.#imports.map((i) => [...text(i.module), ...text(i.name), 0x00, ...unsignedLeb(i.type)])
+    for (const g of this.#globals) imports.push([...text(g.module), ...text(g.name), 0x03, VALUE_TYPE_CODE[g.type], 0x01])
     const memory = this.#memory
     if (memory) {
       imports.push([...text(memory.module), ...text(memory.name), 0x02, memory.shared ? 0x03 : 0x01,

@@ -48,8 +48,8 @@ export interface Emitter {
   commit(address: I32): void
   /** Adds to the effective address of every later access through the memory operand; call before the first one (bit strings). */
   displaceAddress(displacement: I64): void
-  /** #GP(0) unless the memory operand's linear address is a multiple of `bytes` (SSE alignment). */
-  requireAligned(bytes: number): void
+  /** #GP(0) unless the memory operand's linear address is a multiple of `bytes` (SSE alignment); `write` when the access will be a store. */
+  requireAligned(bytes: number, write?: boolean): void
 
   // Vector operands (V, W, U, H, L, P, Q, N)
   /** Low 128 bits; from memory reads exactly 16 bytes, aligned when legacy SSE demands it unless `unaligned`. */
@@ -132,6 +132,9 @@ export interface Emitter {
   /** Calls an imported helper (softfloat export) by name; returns its result as an expression to be bound at once. */
   helper<T extends 'i32' | 'i64'>(name: string, type: T, ...args: Expr[]): Expr<T>
   helperVoid(name: string, ...args: Expr[]): void
+  /** A mutable global of the helpers (helpers.ts, HELPER_GLOBALS) as it is where the expression is placed. */
+  helperGlobal<T extends 'i32' | 'i64'>(name: string, type: T): Expr<T>
+  setHelperGlobal(name: string, value: Expr): void
   /** REP prefix of this variant of a string instruction. */
   readonly rep: 'none' | 'rep' | 'repne'
   /** String and I/O instructions: address size mask applied to rSI/rDI/rCX (see instructions/string.ts). */

@@ -126,6 +126,13 @@ const compareExchange: Emit = (e) => {
   const width = e.widthOf(0)
   const accumulator = e.reg(0, width)
   const source = e.get(1)
+  if (!e.isMemory(0)) {
+    // A register that does not match is not written at all: the upper half of a 32-bit one stays (as CPUs have it).
+    const a = e.get(0)
+    e.flagsSub(width, accumulator, a, e.b.let(sub(accumulator, a)))
+    e.b.if(eqz(sub(accumulator, a)), () => e.set(0, source), () => e.setReg(0, width, a))
+    return
+  }
   e.modify(0, (a) => {
     e.flagsSub(width, accumulator, a, e.b.let(sub(accumulator, a)))
     const equal = e.b.let(eqz(sub(accumulator, a)))
@@ -138,7 +145,7 @@ const compareExchange: Emit = (e) => {
 const compareExchangeWide: Emit = (e) => {
   const wide = e.width === 64
   const half = wide ? 64 : 32
-  if (wide) e.requireAligned(16)
+  if (wide) e.requireAligned(16, true)
   const address = e.modifyAddress(wide ? 16 : 8)
   const load = (offset: number): Int => e.b.let(wide ? i64.load(address, offset) : i32.load(address, offset))
   const low = load(0)

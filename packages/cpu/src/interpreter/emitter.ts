@@ -1,4 +1,4 @@
-import { callExpr, i32, i64, v128 } from '@entresol/wasm-builder'
+import { callExpr, globalExpr, i32, i64, v128 } from '@entresol/wasm-builder'
 import type { Expr, FunctionBuilder, I32, I64, V128 } from '@entresol/wasm-builder'
 import type { OperandForm } from '../decode/operands.ts'
 import type { Variant } from '../decode/variants.ts'
@@ -25,6 +25,7 @@ export interface InterpreterFunctions {
   readonly linear: number
   hostFunction(name: string): number
   helper(name: string): number
+  helperGlobal(name: string): number
 }
 
 /** How a handler leaves: differs between the main function's arms and functions of their own. */
@@ -200,8 +201,8 @@ export class InterpreterEmitter implements Emitter {
     this.b.if(i32.eq(address, i32.add(this.cpu, i32.const(L.SCRATCH))), () => this.b.call(this.#functions.commit, this.#record))
   }
 
-  requireAligned(bytes: number): void {
-    const linear = this.#linear(bytes, 0)
+  requireAligned(bytes: number, write = false): void {
+    const linear = this.#linear(bytes, write ? R.SLOW_WRITE : 0)
     this.raiseIf(i32.wrap_i64(i64.and(linear, i64.const(bytes - 1))), 13, 0)
   }
 
@@ -257,7 +258,7 @@ export class InterpreterEmitter implements Emitter {
       return
     }
     const bound = this.b.let(value)
-    if (!unaligned && !this.vex) this.requireAligned(16)
+    if (!unaligned && !this.vex) this.requireAligned(16, true)
     const address = this.writeAddress(16)
     this.b.store('v128', address, 0, bound)
     this.commit(address)
@@ -504,6 +505,14 @@ export class InterpreterEmitter implements Emitter {
 
   helperVoid(name: string, ...args: Expr[]): void {
     this.b.call(this.#functions.helper(name), ...args)
+  }
+
+  helperGlobal<T extends 'i32' | 'i64'>(name: string, type: T): Expr<T> {
+    return globalExpr(type, this.#functions.helperGlobal(name))
+  }
+
+  setHelperGlobal(name: string, value: Expr): void {
+    this.b.setGlobal(this.#functions.helperGlobal(name), value)
   }
 
   // Strings

@@ -27,6 +27,11 @@ export interface HelperImport {
   readonly type: FunctionType
 }
 
+export interface HelperGlobal {
+  readonly name: string
+  readonly type: 'i32' | 'i64'
+}
+
 const HANDLER: FunctionType = { params: ['i32', 'i32'], results: ['i32'] }
 
 /**
@@ -34,7 +39,7 @@ const HANDLER: FunctionType = { params: ['i32', 'i32'], results: ['i32'] }
  * functions of a private table. Returns LEFT_AT_RIP or LEFT_AT_RECORD.
  */
 export function buildInterpreter(
-  table: InstructionTable, hostNames: readonly string[], helpers: readonly HelperImport[],
+  table: InstructionTable, hostNames: readonly string[], helpers: readonly HelperImport[], globals: readonly HelperGlobal[],
   memory: { initialPages: number; maximumPages: number; shared: boolean },
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder()
@@ -45,6 +50,7 @@ export function buildInterpreter(
   const host = module.importFunction('env', 'host', { params: ['i32', 'i32'], results: ['i32'] })
   const lookup = module.importFunction('env', 'lookup', { params: [], results: ['i32'] })
   const helperIndex = new Map(helpers.map((h) => [h.name, module.importFunction('helpers', h.name, h.type)]))
+  const globalIndex = new Map(globals.map((g) => [g.name, module.importGlobal('helpers', g.name, g.type)]))
   const offset = module.func({ params: ['i32', 'i32'], results: ['i64'] }, 'offset')
   const linear = module.func({ params: ['i32', 'i32', 'i32', 'i64', 'i32'], results: ['i64'] }, 'linear')
   emitOffset(offset.builder)
@@ -58,6 +64,7 @@ export function buildInterpreter(
     slow, commit, raise, host, offset: offset.index, linear: linear.index,
     hostFunction: (name) => find(hostNames.indexOf(name), `host function "${name}"`),
     helper: (name) => find(helperIndex.get(name), `helper "${name}"`),
+    helperGlobal: (name) => find(globalIndex.get(name), `helper global "${name}"`),
   }
   const emitBody = (b: FunctionBuilder, cpu: Local<'i32'>, record: Local<'i32'>, variant: Variant, exits: HandlerExits): void => {
     const vex = variant.row.encoding.startsWith('VEX')

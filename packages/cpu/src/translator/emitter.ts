@@ -297,5 +297,7 @@ export class TranslatorEmitter implements Emitter {
   host(name: string): void { absent(name) }
   helper<T extends 'i32' | 'i64'>(name: string): Expr<T> { return absent(name) }
   helperVoid(name: string): void { absent(name) }
+  helperGlobal<T extends 'i32' | 'i64'>(name: string): Expr<T> { return absent(name) }
+  setHelperGlobal(name: string): void { absent(name) }
   get strings(): StringAccess { return absent('string') }
 }
