@@ -5,9 +5,10 @@ import { DATA } from './data.ts'
 import { MULTIPLY } from './multiply.ts'
 import type { Row } from './row.ts'
 import { SHIFT } from './shift.ts'
+import { SIMD } from './simd/index.ts'
 import { STRING } from './string.ts'
 import { SYSTEM_ROWS } from './system.ts'
 import { X87_CONTROL } from './x87/control.ts'
 
 /** Every instruction, once. Order matters only between rows that match the same bytes: the first wins. */
-export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...X87_CONTROL, ...SYSTEM_ROWS]
+export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...X87_CONTROL, ...SYSTEM_ROWS, ...SIMD]
