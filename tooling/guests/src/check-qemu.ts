@@ -29,7 +29,7 @@ const CHECKS: readonly Expectation[] = [
 const LIMIT_SECONDS = 100
 
 function argumentsOf(it: Guest): string[] {
-  return ['-m', '512', '-accel', 'tcg', '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-reboot', '-net', 'none',
+  return ['-m', '1024', '-accel', 'tcg', '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-reboot', '-net', 'none',
     ...(it.kernel ? ['-kernel', it.kernel] : []), ...(it.initrd ? ['-initrd', it.initrd] : []),
     ...(it.kernel && it.commandLine ? ['-append', it.commandLine] : []),
     ...(it.disk ? ['-drive', `file=${it.disk},format=raw,snapshot=on`] : []), ...(it.cdrom ? ['-cdrom', it.cdrom, '-boot', 'd'] : [])]

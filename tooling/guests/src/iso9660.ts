@@ -16,6 +16,8 @@ const PATH_TABLE_M = 20
 const ROOT = 21
 const CATALOG = 22
 const FIRST_FILE = 23
+/** Boot loaders read ahead (GRUB: 32 KiB); a drive that is asked for sectors behind the last one fails the whole read. */
+const PADDING = 150
 
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -93,6 +95,7 @@ export function bootableCd(boot: Uint8Array, files: readonly IsoFile[]): Uint8Ar
     next += Math.ceil(file.data.length / SECTOR)
     return { identifier: ascii(`${file.name}${file.name.includes('.') ? '' : '.'};1`), extent, data: file.data }
   })
+  next += PADDING
   const bytes = new Uint8Array(next * SECTOR)
   const view = new DataView(bytes.buffer)
   const rootRecord = directoryRecord(Uint8Array.of(0), ROOT, SECTOR, true)
