@@ -46,7 +46,6 @@ function sse(op: number, name: string, operands: [Kind, Kind, Kind], result: Kin
 function x87(op: number, name: string, operands: [Kind, Kind, Kind], result: Kind, condition: number, run: Operation['run'], more = {}): Operation {
   return { op, name, unit: 'x87', operands, imms: 1, result, condition, run, ...more }
 }
-type Binary32 = (a: number, b: number, m: number) => number
 type Binary80 = (am: bigint, ae: number, bm: bigint, be: number, cw: number) => unknown
 type Unary80 = (am: bigint, ae: number, cw: number) => unknown
 
@@ -135,7 +134,6 @@ export const operations: Operation[] = [
     k === 1 || k === 2 || k === 4 ? ['f80', 'f80', N] : ['f80', N, N], 'f80', 0x600,
     k === 1 || k === 2 || k === 4 ? binary80(`f80_${n}`) : unary80(`f80_${n}`), { transcendental: true, second: k === 7 || k === 3 })),
 ]
-void (0 as unknown as Binary32)
 
 const width: Record<Kind, bigint> = { f32: 32n, f64: 64n, f80: 80n, f16: 16n, i32: 32n, i64: 64n, bcd: 80n, none: 0n }
 
