@@ -1,6 +1,7 @@
 import { ARITHMETIC } from './arithmetic.ts'
 import { BITS } from './bits.ts'
 import { CONTROL } from './control.ts'
+import { FLOAT_CONTROL } from './float/control.ts'
 import { DATA } from './data.ts'
 import { MULTIPLY } from './multiply.ts'
 import type { Row } from './row.ts'
@@ -11,4 +12,4 @@ import { SYSTEM_ROWS } from './system.ts'
 import { X87_CONTROL } from './x87/control.ts'
 
 /** Every instruction, once. Order matters only between rows that match the same bytes: the first wins. */
-export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...X87_CONTROL, ...SYSTEM_ROWS, ...SIMD]
+export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...FLOAT_CONTROL, ...X87_CONTROL, ...SYSTEM_ROWS, ...SIMD]

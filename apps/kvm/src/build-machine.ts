@@ -1,0 +1,63 @@
+import { openSync, writeSync } from 'node:fs'
+import { Machine, SerialConsole } from '@entresol/machine'
+import type { DriveOptions as MachineDrive, MachineOptions } from '@entresol/machine'
+import { FileBackend, SnapshotBackend } from './file-backend.ts'
+import { fileError, load } from './files.ts'
+import type { CharacterOptions, Configuration, DriveOptions } from './options/index.ts'
+
+/** A machine and the ends of its character devices that talk to the terminal. */
+export interface BuiltMachine {
+  readonly machine: Machine
+  /** The serial port on the terminal, if one is. */
+  readonly terminalSerial: SerialConsole | undefined
+  readonly close: () => Promise<void>
+}
+
+const BOOT_LETTERS = { floppy: 'a', disk: 'c', cdrom: 'd', network: 'n' } as const
+
+/** Loads files and makes the machine the configuration describes. Throws CodedError with one line for the user. */
+export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
+  const drives = await Promise.all(c.drives.filter((d) => d.interface === 'ide').map(openDrive))
+  const serial = c.serial.map((options) => options && character(options))
+  const terminalIndex = c.serial.findIndex((options) => options?.kind === 'stdio')
+  const exit = c.devices.find((d) => d.driver === 'isa-debug-exit')
+  const cpu = [c.cpu.model, ...c.cpu.add.map((f) => `+${f}`), ...c.cpu.remove.map((f) => `-${f}`)].join(',')
+  const order = c.boot.once ?? c.boot.order
+  const options: MachineOptions = {
+    board: c.machine.type, memory: c.memory, cpus: c.smp.cpus, cpu, serial,
+    bootOrder: order.map((device) => BOOT_LETTERS[device]).join(''),
+    noDisplay: c.vga === 'none', noReboot: c.noReboot, drives: drives.filter((d) => d !== undefined),
+    ...(c.kernel === undefined ? {} : { kernel: await load('-kernel', c.kernel), append: c.append }),
+    ...(c.initrd === undefined ? {} : { initrd: await load('-initrd', c.initrd) }),
+    ...(c.bios === undefined ? {} : { bios: await load('-bios', c.bios) }),
+    ...(c.debugConsole ? { debugConsole: character(c.debugConsole) } : {}),
+    ...(exit ? { isaDebugExit: { iobase: exit.iobase, iosize: exit.iosize } } : {}),
+  }
+  return {
+    machine: new Machine(options),
+    terminalSerial: terminalIndex < 0 ? undefined : serial[terminalIndex],
+    close: async () => {
+      await Promise.allSettled(drives.map((d) => d?.backend.close()))
+    },
+  }
+}
+
+async function openDrive(drive: DriveOptions): Promise<MachineDrive | undefined> {
+  if (drive.file === undefined) return undefined
+  const file = await FileBackend.open(drive.file, drive.readOnly || drive.snapshot || drive.media === 'cdrom', drive.option)
+  return { backend: drive.snapshot && drive.media === 'disk' ? new SnapshotBackend(file) : file, media: drive.media, index: drive.index }
+}
+
+/** The terminal's own port is connected later; a file takes the output. */
+function character(options: CharacterOptions): SerialConsole {
+  const port = new SerialConsole()
+  if (options.kind === 'file') {
+    try {
+      const file = openSync(options.path, 'w')
+      port.onOutput((bytes) => void writeSync(file, bytes))
+    } catch (error) {
+      throw fileError('-serial', options.path, error)
+    }
+  }
+  return port
+}

@@ -1,0 +1,92 @@
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import type { BlockBackend } from '@entresol/interfaces'
+import { CodedError } from '@entresol/kit'
+import { fileError } from './files.ts'
+
+const SECTOR = 512
+
+/** A raw image in a file. Its size is rounded down to whole sectors. */
+export class FileBackend implements BlockBackend {
+  readonly size: number
+  readonly readOnly: boolean
+  readonly #file: FileHandle
+
+  private constructor(file: FileHandle, size: number, readOnly: boolean) {
+    this.#file = file
+    this.size = size
+    this.readOnly = readOnly
+  }
+
+  static async open(path: string, readOnly: boolean, option: string): Promise<FileBackend> {
+    try {
+      const file = await open(path, readOnly ? 'r' : 'r+')
+      const { size } = await file.stat()
+      const bytes = Math.floor(size / SECTOR) * SECTOR
+      if (bytes === 0) {
+        await file.close()
+        throw new CodedError('bad-image', `${option}: ${path} is smaller than one sector`)
+      }
+      return new FileBackend(file, bytes, readOnly)
+    } catch (error) {
+      throw error instanceof CodedError ? error : fileError(option, path, error)
+    }
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    for (let done = 0; done < into.length;) {
+      const { bytesRead } = await this.#file.read(into, done, into.length - done, offset + done)
+      if (bytesRead === 0) throw new CodedError('io-error', 'the image file became shorter')
+      done += bytesRead
+    }
+  }
+
+  async write(offset: number, from: Uint8Array): Promise<void> {
+    if (this.readOnly) throw new CodedError('read-only', 'the image is read-only')
+    for (let done = 0; done < from.length;) done += (await this.#file.write(from, done, from.length - done, offset + done)).bytesWritten
+  }
+
+  async flush(): Promise<void> {
+    await this.#file.datasync()
+  }
+
+  async discard(): Promise<void> {}
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+}
+
+/** Keeps what the guest writes in memory, by sector, and throws it away at the end (-snapshot). */
+export class SnapshotBackend implements BlockBackend {
+  readonly size: number
+  readonly readOnly = false
+  readonly #base: BlockBackend
+  readonly #sectors = new Map<number, Uint8Array>()
+
+  constructor(base: BlockBackend) {
+    this.#base = base
+    this.size = base.size
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    await this.#base.read(offset, into)
+    for (let at = 0; at < into.length; at += SECTOR) {
+      const kept = this.#sectors.get((offset + at) / SECTOR)
+      if (kept) into.set(kept, at)
+    }
+  }
+
+  async write(offset: number, from: Uint8Array): Promise<void> {
+    for (let at = 0; at < from.length; at += SECTOR) this.#sectors.set((offset + at) / SECTOR, from.slice(at, at + SECTOR))
+    return Promise.resolve()
+  }
+
+  async flush(): Promise<void> {}
+
+  async discard(): Promise<void> {}
+
+  close(): Promise<void> {
+    return this.#base.close()
+  }
+}

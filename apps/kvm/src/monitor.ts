@@ -1,0 +1,72 @@
+import type { Machine } from '@entresol/machine'
+
+const PROMPT = '(entresol) '
+
+interface Command {
+  readonly help: string
+  run(argument: string): string | Promise<string>
+}
+
+/** The human monitor behind Ctrl-A C: the commands that look at and steer a running machine. */
+export class Monitor {
+  readonly #write: (text: string) => void
+  readonly #commands: Readonly<Record<string, Command>>
+  #line = ''
+
+  constructor(machine: Machine, write: (text: string) => void) {
+    this.#write = write
+    const done = (action: () => void | Promise<void>) => async (): Promise<string> => {
+      await action()
+      return ''
+    }
+    this.#commands = {
+      help: { help: 'this list', run: () => this.#help() },
+      info: { help: 'info registers|status|stats', run: (what) => describe(machine, what) },
+      stop: { help: 'pause the machine', run: done(() => machine.pause()) },
+      cont: { help: 'continue', run: done(() => machine.resume()) },
+      system_reset: { help: 'press the reset button', run: done(() => machine.reset()) },
+      quit: { help: 'end the machine', run: done(() => machine.stop()) },
+    }
+  }
+
+  #help(): string {
+    return Object.entries(this.#commands).map(([name, { help }]) => `${name.padEnd(14)}${help}`).join('\n')
+  }
+
+  open(): void {
+    this.#write(`\r\nEntresol monitor - type 'help' for a list\r\n${PROMPT}${this.#line}`)
+  }
+
+  input(bytes: Uint8Array): void {
+    for (const char of new TextDecoder().decode(bytes)) {
+      if (char === '\r' || char === '\n') {
+        this.#write('\r\n')
+        const line = this.#line.trim()
+        this.#line = ''
+        void this.#run(line)
+      } else if (char === '\x7f' || char === '\b') {
+        if (this.#line) this.#write('\b \b')
+        this.#line = this.#line.slice(0, -1)
+      } else if (char >= ' ') {
+        this.#line += char
+        this.#write(char)
+      }
+    }
+  }
+
+  async #run(line: string): Promise<void> {
+    const [name = '', ...rest] = line.split(/\s+/)
+    const command = this.#commands[name]
+    const answer = name === '' ? '' : command ? await command.run(rest.join(' ')) : `unknown command: '${name}'; 'help' lists them`
+    this.#write((answer ? `${answer.replaceAll('\n', '\r\n')}\r\n` : '') + PROMPT)
+  }
+}
+
+function describe(machine: Machine, what: string): string {
+  switch (what) {
+    case 'registers': return machine.describeRegisters()
+    case 'status': return `VM status: ${machine.running ? 'running' : 'paused'}`
+    case 'stats': return Object.entries(machine.stats()).map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join('\n')
+    default: return 'info registers|status|stats'
+  }
+}
