@@ -137,7 +137,9 @@ export class FwCfg implements Resettable, Snapshotable<FwCfgState> {
     const s = checkFwCfgState(state, 'fw-cfg')
     for (const { name, data } of s.written) {
       const item = this.#items.file(name)
-      if (!item?.writable || item.data.length !== data.length) throw new CodedError('bad-snapshot', `saved state: no writable fw_cfg file '${name}' of ${data.length} bytes`)
+      if (!item?.writable || item.data.length !== data.length) {
+        throw new CodedError('bad-snapshot', `saved state: no writable fw_cfg file '${name}' of ${data.length} bytes`)
+      }
     }
     for (const { name, data } of s.written) this.#items.file(name)?.data.set(data)
     this.#key = s.key

@@ -2,7 +2,10 @@ import * as spec from './spec.ts'
 import type { VgaRegisters } from './state.ts'
 
 /** Each of the low four bits spread over a byte lane: plane mask to 32-bit mask. */
-const LANES: Uint32Array = Uint32Array.from({ length: 16 }, (_, m) => (m & 1 ? 0xff : 0) + (m & 2 ? 0xff00 : 0) + (m & 4 ? 0xff0000 : 0) + (m & 8 ? 0xff000000 : 0))
+const LANES: Uint32Array = Uint32Array.from(
+  { length: 16 },
+  (_, m) => (m & 1 ? 0xff : 0) + (m & 2 ? 0xff00 : 0) + (m & 4 ? 0xff0000 : 0) + (m & 8 ? 0xff000000 : 0),
+)
 
 /**
  * The path between processor and planar memory: latches, write modes 0 to 3, read modes 0 and 1, odd/even and chain-4 addressing
