@@ -64,7 +64,7 @@ export function buildAcpiImage(machine: AcpiMachine): AcpiImage {
   if (machine.ecam !== undefined) listed.push(addSummed(mcfg(machine.ecam)))
 
   const root = (signature: string, size: 4 | 8): number => {
-    const at = addSummed(table(signature, 1, (w) => { for (const offset of listed) size === 4 ? w.u32(offset) : w.u64(offset) }))
+    const at = addSummed(table(signature, 1, (w) => { for (const offset of listed) if (size === 4) w.u32(offset); else w.u64(offset) }))
     for (let index = 0; index < listed.length; index++) pointers.push({ file: 'tables', offset: at + HEADER_LENGTH + index * size, size })
     return at
   }
