@@ -1,6 +1,7 @@
 import type {
   Bus, Clock, Intercepts, InterruptSource, MachineMemory, PageWalker, PhysicalMap, RandomSource, Vcpu, VcpuExit, VcpuRegisters, VcpuSignals,
 } from '@entresol/interfaces'
+import { DR6_BREAKPOINTS, DR6_BS, DR7_GD } from '@entresol/x86'
 import { CodeCache } from './code/code-cache.ts'
 import { InstructionTable } from './decode/variants.ts'
 import { INSTRUCTIONS } from './instructions/index.ts'
@@ -14,6 +15,7 @@ import { CpuState } from './state/state.ts'
 import { readRegisters, writeRegisters } from './state/registers.ts'
 import type { ApicRegisters, HostInstruction, Leave, ParavirtualMsrs, SystemContext } from './system/context.ts'
 import type { CpuModel } from './system/cpuid/model.ts'
+import { Breakpoints } from './system/debug.ts'
 import { deliverEvent } from './system/events.ts'
 import type { GuestEvent } from './system/events.ts'
 import { HOST_FUNCTIONS } from './system/host.ts'
@@ -108,6 +110,17 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   #failure: unknown
   #left: Leave | undefined
   #inhibited = false
+  /** The last instruction loaded SS: debug traps wait with the interrupts. */
+  #debugInhibited = false
+  readonly #breakpoints: Breakpoints
+  /** DR6 bits of breakpoints the instruction in progress has met. */
+  #debugHits = 0
+  /** DR6 bits of the #DB to deliver before anything else happens. */
+  #debugTrap = 0
+  /** The instruction in progress loaded EFLAGS.RF, which then holds for the next one. */
+  #resumeLoaded = false
+  /** INT n, SYSCALL: no single-step trap follows. */
+  #stepSuppressed = false
   #halted = false
   #shutdown = false
   #nmi = false
@@ -145,6 +158,13 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       },
     })
     this.memory = new LinearMemory(this.state, options.walker, options.physical, options.mmio, this.tlb, this.code)
+    this.#breakpoints = new Breakpoints(this.state)
+    const breakpoints = this.#breakpoints
+    this.memory.watch = {
+      get watching() { return breakpoints.watching },
+      watchesPage: (linear) => breakpoints.watchesPage(linear),
+      accessed: (linear, size, write) => void (this.#debugHits |= breakpoints.access(linear, size, write)),
+    }
     options.physical.onInvalidate(() => {
       this.tlb.flushAll()
       this.#forgetPage()
@@ -183,6 +203,9 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.#fault = this.#left = undefined
     this.#inhibited = this.#halted = this.#shutdown = this.#nmi = this.#nmiBlocked = this.#initPending = false
     this.#sipiVector = -1
+    this.#debugInhibited = this.#resumeLoaded = this.#stepSuppressed = false
+    this.#debugHits = this.#debugTrap = 0
+    this.#breakpoints.update()
     // Only the bootstrap processor starts at the reset vector; the others wait for a start-up IPI (SDM vol. 3, 10.4).
     this.#waitForSipi = this.id !== 0
     this.modeChanged()
@@ -254,8 +277,9 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     return this.walker.configure(pagingControl(this.state, this.model.physicalAddressBits))
   }
 
-  inhibitInterrupts(): void {
+  inhibitInterrupts(debugToo = false): void {
     this.#inhibited = true
+    this.#debugInhibited = debugToo
     if (this.state.u32(L.INTERRUPT_PENDING) || this.#nmi) this.stop()
   }
 
@@ -268,10 +292,24 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   }
 
   debugChanged(): void {
+    const watched = this.#breakpoints.watching
+    this.#breakpoints.update()
+    if (watched || this.#breakpoints.watching) this.tlb.flushAll()
     this.stop()
   }
 
-  portAccessed(_port: number, _size: number): void {}
+  resumeLoaded(): void {
+    this.#resumeLoaded = true
+    this.stop()
+  }
+
+  suppressStep(): void {
+    this.#stepSuppressed = true
+  }
+
+  portAccessed(port: number, size: number): void {
+    if (this.#breakpoints.armed) this.#debugHits |= this.#breakpoints.port(port, size)
+  }
 
   interceptsChanged(): void {
     this.code.flush()
@@ -468,12 +506,24 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
 
   #execute(): number {
     const { state } = this
-    const stepping = this.#single || this.#inhibited || state.flag(L.FLAG_TF)
-    if (!stepping) {
-      const record = this.#lookup()
-      return record ? this.#wasm.run(state.base, record) : R.LEFT_AT_RIP
+    const stepping = this.#single || this.#inhibited || this.#breakpoints.armed || state.flag(L.FLAG_TF)
+    if (stepping) return this.#step()
+    const record = this.#lookup()
+    return record ? this.#wasm.run(state.base, record) : R.LEFT_AT_RIP
+  }
+
+  /** Executes one instruction and notes the debug trap that follows it (SDM vol. 3, 18.3.1). */
+  #step(): number {
+    const { state } = this
+    const waited = this.#debugInhibited
+    this.#inhibited = this.#debugInhibited = this.#resumeLoaded = this.#stepSuppressed = false
+    if (!waited) this.#debugHits = 0
+    const resume = state.flag(L.FLAG_RF)
+    const single = state.flag(L.FLAG_TF)
+    if (this.#breakpoints.armed && !resume && !waited) {
+      this.#debugTrap = this.#breakpoints.execute(BigInt.asUintN(state.mode64 ? 64 : 32, state.segBase(L.SEG_CS) + state.rip))
+      if (this.#debugTrap) return R.LEFT_AT_RIP
     }
-    this.#inhibited = false
     const fuel = this.#fuel
     const ready = this.#guard(false, () => {
       this.#decodeStep(this.#enterPage().offset, true)
@@ -484,6 +534,10 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const left = this.#wasm.run(state.base, state.base + L.STEP_RECORDS)
     // One instruction retired: the slice goes on below where it stood.
     state.setU32(L.FUEL, fuel - 1)
+    if (this.#fault || this.#failure !== undefined || this.#left?.kind === 'intercept') return left
+    if (resume && !this.#resumeLoaded) state.setFlag(L.FLAG_RF, false)
+    // After a load of SS the trap waits for one more instruction.
+    if (!this.#debugInhibited) this.#debugTrap = this.#debugHits | (single && !this.#stepSuppressed ? DR6_BS : 0)
     return left
   }
 
@@ -500,12 +554,10 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       return this.#deliver({ vector: fault.vector, errorCode: fault.errorCode, kind: 'fault', returnRip: state.rip })
     }
     const reason = this.#left
-    if (!reason) return undefined
     this.#left = undefined
-    if (reason.kind === 'halt') {
-      this.#halted = true
-      return undefined
-    }
+    this.#halted = reason?.kind === 'halt'
+    if (this.#debugTrap) return this.#trap()
+    if (!reason || reason.kind === 'halt') return undefined
     if (reason.kind === 'shutdown') {
       this.#shutdown = true
       return { reason: 'shutdown' }
@@ -513,9 +565,19 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     return { reason: 'intercept', event: reason.event }
   }
 
+  /** #DB for what `#step` noted. Entering the handler clears DR7.GD. */
+  #trap(): VcpuExit | undefined {
+    const { state } = this
+    state.setU32(L.DR + 48, ((state.u32(L.DR + 48) & ~DR6_BREAKPOINTS) | this.#debugTrap) >>> 0)
+    state.setU32(L.DR + 56, (state.u32(L.DR + 56) & ~DR7_GD) >>> 0)
+    this.#debugTrap = 0
+    this.#halted = false
+    return this.#deliver({ vector: 1, errorCode: -1, kind: 'trap', returnRip: state.rip })
+  }
+
   #deliver(event: GuestEvent): VcpuExit | undefined {
     this.exceptionCounts[event.vector]!++
-    if (event.kind === 'fault' && this.intercepts.exceptions & (1 << event.vector)) {
+    if ((event.kind === 'fault' || event.kind === 'trap') && this.intercepts.exceptions & (1 << event.vector)) {
       const errorCode = event.errorCode < 0 ? undefined : event.errorCode
       return { reason: 'intercept', event: { kind: 'exception', vector: event.vector, errorCode, address: this.state.u64(L.CR2) } }
     }

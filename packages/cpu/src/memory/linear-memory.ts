@@ -16,8 +16,17 @@ export interface CodeWatch {
   wrote(address: number, length: number): void
 }
 
+/** Data breakpoints: pages they lie in are kept out of the TLB so that every access comes by here. */
+export interface DataWatch {
+  readonly watching: boolean
+  watchesPage(linear: bigint): boolean
+  accessed(linear: bigint, size: number, write: boolean): void
+}
+
 /** Privilege of an access from TypeScript: the current one, or an implicit supervisor access (SDM vol. 3, 5.6.1). */
 export type Privilege = 'current' | 'supervisor'
+
+const wide = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
 
 /**
  * The vCPU's linear address space outside the TLB's fast path: TLB fills, page-crossing and MMIO accesses staged in SCRATCH,
@@ -36,6 +45,7 @@ export class LinearMemory {
   /** What the last `#translate` found: guest physical address halves. */
   #physicalLow = 0
   #physicalHigh = 0
+  watch: DataWatch | undefined
 
   constructor(state: CpuState, walker: PageWalker, physical: PhysicalMap, mmio: Bus, tlb: Tlb, code: CodeWatch) {
     this.#state = state
@@ -77,7 +87,7 @@ export class LinearMemory {
       let rights = walker.rights
       // A page of code is written by the slow path so that decoded instructions notice; ROM and shared frames by frameForWrite.
       if (rights & RIGHT_WRITE && (!(access & ACCESS_WRITE) || this.#code.hasCode(frame))) rights &= ~RIGHT_WRITE
-      this.#tlb.fill(set, low, high, rights, frame, walker.global !== 0)
+      if (!this.watch?.watching || !this.watch.watchesPage(wide(low, high))) this.#tlb.fill(set, low, high, rights, frame, walker.global !== 0)
       return frame + (low & 0xfff)
     }
     return frame
@@ -102,6 +112,7 @@ export class LinearMemory {
     const write = (access & SLOW_WRITE) !== 0
     const stack = stackOperand || (access & SLOW_STACK) !== 0
     const set = this.#set('current')
+    if (this.watch?.watching) this.#noteAccess(wide(low, high), size, write, set, stack)
     if ((low & 0xfff) + size <= 0x1000) {
       const address = this.#translate(low, high, write ? ACCESS_WRITE : 0, set, stack)
       if (address >= 0 && !(write && this.#code.hasCode((address & ~0xfff) >>> 0))) return address
@@ -109,11 +120,20 @@ export class LinearMemory {
     return this.#stage(low, high, size, access, set, stack)
   }
 
+  /** Tells the data breakpoints of an access, once it is known not to fault. */
+  #noteAccess(linear: bigint, size: number, write: boolean, set: number, stack: boolean): void {
+    this.#eachPage(Number(linear & 0xffffffffn), Number(linear >> 32n), size,
+      (l, h) => void this.#translate(l, h, write ? ACCESS_WRITE : 0, set, stack))
+    this.watch!.accessed(linear, size, write)
+  }
+
   /** Accesses that are not to one page of plain RAM go through SCRATCH. */
   #stage(low: number, high: number, size: number, access: number, set: number, stack: boolean): number {
     const state = this.#state
     const scratch = state.base + L.SCRATCH
     const write = (access & SLOW_WRITE) !== 0
+    // An access that runs out of the canonical range is refused before any page is looked at.
+    if (low + size > 0x100000000 && state.mode64) this.#requireCanonical(0, (high + 1) >>> 0, stack)
     if (write) {
       // Every page must accept the whole store before any byte is written.
       this.#eachPage(low, high, size, (l, h) => void this.#translate(l, h, ACCESS_WRITE, set, stack))
@@ -196,11 +216,13 @@ export class LinearMemory {
   }
 
   readBytes(linear: bigint, into: Uint8Array, privilege: Privilege = 'current', stack = false): void {
+    if (this.watch?.watching && privilege === 'current') this.#noteAccess(linear, into.length, false, this.#set(privilege), stack)
     this.#transfer(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), into.length, 0, this.#set(privilege), stack, into, 0, false)
   }
 
   writeBytes(linear: bigint, from: Uint8Array, privilege: Privilege = 'current', stack = false): void {
     this.probe(linear, from.length, true, privilege)
+    if (this.watch?.watching && privilege === 'current') this.watch.accessed(linear, from.length, true)
     this.#transfer(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), from.length, ACCESS_WRITE, this.#set(privilege), stack, from, 0, true)
   }
 

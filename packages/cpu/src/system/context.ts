@@ -59,8 +59,12 @@ export interface SystemContext {
   modeChanged(): void
   /** CR0, CR3, CR4 or EFER changed: configures the walker; false when PAE PDPTEs are refused (#GP, nothing changed). The caller flushes the TLB. */
   pagingChanged(): boolean
-  /** Interrupts are inhibited until after the next instruction (STI, MOV SS, POP SS). */
-  inhibitInterrupts(): void
+  /** Interrupts are inhibited until after the next instruction (STI), with `debugToo` debug traps also (MOV SS, POP SS). */
+  inhibitInterrupts(debugToo?: boolean): void
+  /** EFLAGS.RF was loaded for the next instruction (IRET, task switch). */
+  resumeLoaded(): void
+  /** The instruction entered a handler that clears TF: no single-step trap follows it. */
+  suppressStep(): void
   /** IF may have become 1 or TPR dropped: leave at the next boundary if something waits. */
   interruptsMayFlow(): void
   /** Ends generated code after this instruction; the host function returns STATUS_LEAVE with RIP set. */

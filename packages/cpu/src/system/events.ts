@@ -1,5 +1,5 @@
 import { TYPE_INTERRUPT_GATE, TYPE_INTERRUPT_GATE16, TYPE_TASK_GATE, TYPE_TRAP_GATE, TYPE_TRAP_GATE16 } from '@entresol/x86'
-import { DF, GP, GuestFault, NP, PF, TS } from '../memory/fault.ts'
+import { DB, DF, GP, GuestFault, NP, PF, TS } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { SystemContext } from './context.ts'
 import {
@@ -10,7 +10,7 @@ import type { Descriptor } from './descriptors.ts'
 import { codeSegment, isCanonical, setCode } from './mode-state.ts'
 import { loadRealSegment, nullSegment, setSegment, stackDescriptor } from './segments.ts'
 import { currentStack, innerStack, pushFrame, setStackPointer, stack64, stackPointer } from './stack.ts'
-import { switchTask } from './task-switch.ts'
+import { switchTask, TaskFault } from './task-switch.ts'
 import { innerStackPointer, longStackPointer } from './tss.ts'
 
 /** What to deliver through the IDT or IVT. */
@@ -138,7 +138,8 @@ function deliverProtected(c: SystemContext, event: GuestEvent): void {
 /** 7.12.2: a task gate; the new task gets the error code on its stack. */
 function deliverTask(c: SystemContext, event: GuestEvent, selector: number): void {
   const flags = event.kind === 'fault' ? L.FLAG_RF : 0
-  switchTask(c, selector, { how: 'interrupt', returnRip: event.returnRip, errorCode: event.errorCode, setFlags: flags })
+  const fault = switchTask(c, selector, { how: 'interrupt', returnRip: event.returnRip, errorCode: event.errorCode, setFlags: flags })
+  if (fault) throw new TaskFault(fault.vector, fault.errorCode)
 }
 
 function deliverGate(c: SystemContext, event: GuestEvent, gate: Gate): void {
@@ -198,3 +199,7 @@ function requireLimit(offset: bigint, d: Descriptor): void {
   if (offset > BigInt(segmentOf(d, 0).limit)) throw new GuestFault(GP, 0)
 }
 
+
+/** A fault of the task just switched to, on behalf of the instruction that switched. */
+export const deliverTaskFault = (c: SystemContext) => (fault: GuestFault): boolean =>
+  deliverEvent(c, { vector: fault.vector, errorCode: fault.errorCode, kind: fault.vector === DB ? 'trap' : 'fault', returnRip: c.state.rip })

@@ -10,11 +10,13 @@ import {
   readDescriptor, readUpper, rplOf, segmentOf, selectorError, typeOf,
 } from './descriptors.ts'
 import type { Descriptor } from './descriptors.ts'
+import { deliverTaskFault } from './events.ts'
+import { flagsLoaded } from './flags.ts'
 import { finishOuter, requireTarget, returnCode, returnStack } from './iret.ts'
 import { codeSegment, isCanonical, setCode } from './mode-state.ts'
 import { dropPrivilegedSegments, loadRealSegment, nullSegment, setSegment, stackDescriptor } from './segments.ts'
 import { currentStack, innerStack, MASK_16, MASK_32, peekFrame, pushFrame, setStackPointer, stack64, stackPointer } from './stack.ts'
-import { switchTask } from './task-switch.ts'
+import { finishTaskSwitch, switchTask } from './task-switch.ts'
 import { innerStackPointer, longStackPointer } from './tss.ts'
 
 interface FarTarget {
@@ -47,10 +49,11 @@ export const callFarMemory: HostFunction = (c, i) => transfer(c, indirect(c, i, 
 
 function transfer(c: SystemContext, target: FarTarget): number {
   const { state } = c
+  let status: number = STATUS_JUMP
   if (!state.protectedMode || state.virtual8086) transferReal(c, target)
-  else transferProtected(c, target)
+  else status = transferProtected(c, target)
   c.modeChanged()
-  return STATUS_JUMP
+  return status
 }
 
 function pushReturn(c: SystemContext, target: FarTarget, size: 2 | 4 | 8): void {
@@ -67,14 +70,14 @@ function transferReal(c: SystemContext, target: FarTarget): void {
   state.rip = target.offset
 }
 
-function transferProtected(c: SystemContext, target: FarTarget): void {
+function transferProtected(c: SystemContext, target: FarTarget): number {
   const { state } = c
   const { selector } = target
   if (isNull(selector)) throw new GuestFault(GP, 0)
   const d = readDescriptor(c, selector)
   if (isSegment(d)) {
     transferCode(c, target, d)
-    return
+    return STATUS_JUMP
   }
   const error = selectorError(selector)
   const type = typeOf(d)
@@ -83,11 +86,14 @@ function transferProtected(c: SystemContext, target: FarTarget): void {
   if (!call && !task) throw new GuestFault(GP, error)
   if (dplOf(d) < state.cpl || rplOf(selector) > dplOf(d)) throw new GuestFault(GP, error)
   if (!isPresent(d)) throw new GuestFault(NP, error)
-  if (call) transferGate(c, target, d, type)
-  else {
-    const tss = type === TYPE_TASK_GATE ? gateSelector(d) : selector
-    switchTask(c, tss, { how: target.call ? 'call' : 'jump', returnRip: target.nextRip, errorCode: -1, setFlags: 0 })
+  if (call) {
+    transferGate(c, target, d, type)
+    return STATUS_JUMP
   }
+  const tss = type === TYPE_TASK_GATE ? gateSelector(d) : selector
+  const fault = switchTask(c, tss, { how: target.call ? 'call' : 'jump', returnRip: target.nextRip, errorCode: -1, setFlags: 0 })
+  flagsLoaded(c)
+  return finishTaskSwitch(c, fault, deliverTaskFault(c))
 }
 
 function transferCode(c: SystemContext, target: FarTarget, found: Descriptor): void {

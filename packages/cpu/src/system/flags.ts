@@ -1,4 +1,4 @@
-import { CR4_PVI, CR4_VME } from '@entresol/x86'
+import { CR4_PVI, CR4_VME, DR7_ENABLES } from '@entresol/x86'
 import { STATUS_JUMP } from '../interpreter/records.ts'
 import { GP, GuestFault } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
@@ -19,6 +19,20 @@ export function changeableFlags(c: SystemContext, size: 2 | 4 | 8): number {
   if (state.cpl <= state.iopl) mask |= L.FLAG_IF
   if (state.cpl === 0) mask |= L.FLAG_IOPL
   return mask
+}
+
+/**
+ * After IRET or a task switch loaded EFLAGS: TF ends the run so that the next instruction is stepped; RF is only kept where an
+ * instruction breakpoint can look at it, so that it need not be cleared after every instruction.
+ */
+export function flagsLoaded(c: SystemContext): void {
+  const { state } = c
+  if (state.flag(L.FLAG_RF)) {
+    if (state.u32(L.DR + 56) & DR7_ENABLES) c.resumeLoaded()
+    else state.setFlag(L.FLAG_RF, false)
+  }
+  if (state.flag(L.FLAG_TF)) c.debugChanged()
+  c.interruptsMayFlow()
 }
 
 export const pushf: HostFunction = (c, i) => {

@@ -7,11 +7,12 @@ import {
   dplOf, isCode, isConforming, isDefault32, isLong, isNull, isPresent, limitOf, markAccessed, readDescriptor, rplOf, segmentOf, selectorError,
 } from './descriptors.ts'
 import type { Descriptor } from './descriptors.ts'
-import { changeableFlags, flagsWith } from './flags.ts'
+import { deliverTaskFault } from './events.ts'
+import { changeableFlags, flagsLoaded, flagsWith } from './flags.ts'
 import { codeSegment, isCanonical, setCode } from './mode-state.ts'
 import { dropPrivilegedSegments, loadRealSegment, nullSegment, setSegment, stackDescriptor } from './segments.ts'
 import { currentStack, MASK_16, MASK_32, peekFrame, setStackPointer, stackPointer } from './stack.ts'
-import { switchTask } from './task-switch.ts'
+import { finishTaskSwitch, switchTask } from './task-switch.ts'
 import { readTss } from './tss.ts'
 
 /** IRET, IRETD, IRETQ (SDM vol. 2A). NMIs are unblocked even if it faults (vol. 3, 7.7.1). */
@@ -21,15 +22,17 @@ export const iret: HostFunction = (c, i) => {
   const size = (i.width / 8) as 2 | 4 | 8
   if (!state.protectedMode) iretReal(c, size)
   else if (state.virtual8086) iretV86(c, size)
-  else if (!state.longMode && state.flag(L.FLAG_NT)) iretTask(c, i.nextRip)
+  else if (!state.longMode && state.flag(L.FLAG_NT)) return iretTask(c, i.nextRip)
   else iretProtected(c, size)
-  c.interruptsMayFlow()
+  flagsLoaded(c)
   return STATUS_JUMP
 }
 
 /** Back link of the current TSS (9.4). */
-function iretTask(c: SystemContext, nextRip: bigint): void {
-  switchTask(c, Number(readTss(c, 0, 2)), { how: 'iret', returnRip: nextRip, errorCode: -1, setFlags: 0 })
+function iretTask(c: SystemContext, nextRip: bigint): number {
+  const fault = switchTask(c, Number(readTss(c, 0, 2)), { how: 'iret', returnRip: nextRip, errorCode: -1, setFlags: 0 })
+  flagsLoaded(c)
+  return finishTaskSwitch(c, fault, deliverTaskFault(c))
 }
 
 function popThree(c: SystemContext, size: 2 | 4 | 8, count = 3): bigint[] {

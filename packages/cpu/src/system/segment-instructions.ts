@@ -25,7 +25,7 @@ export const movToSegment: HostFunction = (c, i) => {
 /** Loading SS holds off interrupts and debug traps until the next instruction is done (SDM vol. 3, 7.8.3). */
 function afterLoad(c: SystemContext, i: HostInstruction, index: number): number | undefined {
   if (index !== L.SEG_SS) return undefined
-  c.inhibitInterrupts()
+  c.inhibitInterrupts(true)
   c.state.rip = i.nextRip
   return STATUS_JUMP
 }

@@ -50,13 +50,13 @@ export function loadRealSegment(state: CpuState, index: number, selector: number
 /** A register holding a null selector: accesses through it fault, except in 64-bit mode. SS keeps the CPL as its DPL. */
 export const nullSegment = (selector: number, dpl = 0): SegmentRegister => ({ selector, base: 0n, limit: 0, attributes: dpl << 5 })
 
-/** Checks a selector for DS, ES, FS or GS and gives what the register gets (SDM vol. 3, 6.6 and vol. 2, MOV). */
-export function dataSegment(c: SystemContext, selector: number, cpl: number = c.state.cpl): SegmentRegister {
+/** Checks a selector for DS, ES, FS or GS and gives what the register gets (SDM vol. 3, 6.6 and vol. 2, MOV); `vector` is #TS in a task switch. */
+export function dataSegment(c: SystemContext, selector: number, cpl: number = c.state.cpl, vector: number = GP): SegmentRegister {
   if (isNull(selector)) return nullSegment(selector)
-  const d = readDescriptor(c, selector)
+  const d = readDescriptor(c, selector, vector)
   const error = selectorError(selector)
-  if (!isReadable(d)) throw new GuestFault(GP, error)
-  if (!isConforming(d) && (rplOf(selector) > dplOf(d) || cpl > dplOf(d))) throw new GuestFault(GP, error)
+  if (!isReadable(d)) throw new GuestFault(vector, error)
+  if (!isConforming(d) && (rplOf(selector) > dplOf(d) || cpl > dplOf(d))) throw new GuestFault(vector, error)
   if (!isPresent(d)) throw new GuestFault(NP, error)
   return segmentOf(markAccessed(c, d), selector)
 }

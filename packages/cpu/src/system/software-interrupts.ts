@@ -3,12 +3,20 @@ import { STATUS_JUMP } from '../interpreter/records.ts'
 import { GP, GuestFault, OF, UD } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { HostFunction, HostInstruction, SystemContext } from './context.ts'
-import { deliverOnce, interruptReal } from './events.ts'
+import { deliverOnce, deliverTaskFault, interruptReal } from './events.ts'
 import type { GuestEvent } from './events.ts'
+import { finishTaskSwitch, TaskFault } from './task-switch.ts'
 import { readTss } from './tss.ts'
 
 function interrupt(c: SystemContext, i: HostInstruction, vector: number, kind: GuestEvent['kind']): number {
-  deliverOnce(c, { vector, errorCode: -1, kind, returnRip: i.nextRip })
+  c.suppressStep()
+  try {
+    deliverOnce(c, { vector, errorCode: -1, kind, returnRip: i.nextRip })
+  } catch (thrown) {
+    // The task gate's task is the current one already.
+    if (thrown instanceof TaskFault) return finishTaskSwitch(c, thrown, deliverTaskFault(c))
+    throw thrown
+  }
   return STATUS_JUMP
 }
 
@@ -37,6 +45,7 @@ function interruptV86(c: SystemContext, i: HostInstruction, vector: number): num
   const virtual = state.iopl < 3
   if (virtual) flags = (flags & ~L.FLAG_IF) | L.FLAG_IOPL | (state.flag(L.FLAG_VIF) ? L.FLAG_IF : 0)
   interruptReal(c, pointer, BigInt(flags >>> 0), i.nextRip)
+  c.suppressStep()
   state.setFlag((virtual ? L.FLAG_VIF : L.FLAG_IF) | L.FLAG_TF | L.FLAG_NT, false)
   c.modeChanged()
   return STATUS_JUMP

@@ -40,6 +40,7 @@ export const syscall: HostFunction = (c, i) => {
     loadFlat(c, selector & 0xfffc, CODE32, (selector & 0xfffc) + 8, 0)
   }
   c.modeChanged()
+  if (!state.flag(L.FLAG_TF)) c.suppressStep()
   return STATUS_JUMP
 }
 
