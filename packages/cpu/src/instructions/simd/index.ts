@@ -1,8 +1,13 @@
 import type { Row } from '../row.ts'
+import { INSERT_EXTRACT } from './insert-extract.ts'
 import { MMX_MOVES, SIMD_MOVES } from './moves.ts'
+import { PACK } from './pack.ts'
 import { PACKED_ARITHMETIC } from './packed-arithmetic.ts'
 import { PACKED_COMPARE } from './packed-compare.ts'
 import { PACKED_SHIFT } from './packed-shift.ts'
+import { SHUFFLE } from './shuffle.ts'
 
 /** Integer SIMD: MMX, SSE .. SSE4.2, AVX, AVX2, AES, PCLMULQDQ, SHA, and all vector moves. */
-export const SIMD: readonly Row[] = [...SIMD_MOVES, ...MMX_MOVES, ...PACKED_ARITHMETIC, ...PACKED_COMPARE, ...PACKED_SHIFT]
+export const SIMD: readonly Row[] = [
+  ...SIMD_MOVES, ...MMX_MOVES, ...PACKED_ARITHMETIC, ...PACKED_COMPARE, ...PACKED_SHIFT, ...SHUFFLE, ...PACK, ...INSERT_EXTRACT,
+]
