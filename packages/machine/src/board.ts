@@ -1,3 +1,4 @@
+import type { FramebufferSource } from '@entresol/interfaces'
 import type { BootEntry } from '@entresol/loader'
 import type { Platform } from './platform.ts'
 
@@ -14,6 +15,8 @@ export interface BoardEvents {
 /** A wired set of devices around a Platform. */
 export interface Board {
   readonly platform: Platform
+  /** What the guest shows, on boards with a display adapter. */
+  readonly display?: FramebufferSource | undefined
   /** Power-on reset of everything, then what firmware or the loader leaves behind; where the first processor starts. */
   powerOn(first: boolean): BootEntry
 }

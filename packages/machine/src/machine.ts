@@ -1,6 +1,6 @@
 import { createCpuModel, DEFAULT_CPU_MODEL, parseCpuOption } from '@entresol/cpu'
 import type { CpuModel } from '@entresol/cpu'
-import type { Vcpu, VcpuExit } from '@entresol/interfaces'
+import type { FramebufferSource, Vcpu, VcpuExit } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import type { Board, BoardEvents } from './board.ts'
 import { Microvm } from './boards/microvm.ts'
@@ -125,6 +125,11 @@ export class Machine {
   /** Resets the machine as its reset button would. */
   reset(): void {
     this.#reset()
+  }
+
+  /** The display adapter's picture, undefined on boards without one. */
+  get display(): FramebufferSource | undefined {
+    return this.#board.display
   }
 
   get vcpus(): readonly Vcpu[] {

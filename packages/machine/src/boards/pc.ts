@@ -3,7 +3,7 @@ import {
   acpiFwCfgFiles, AcpiPm, ApmControl, DebugPort, DualPic, EcamWindow, fillCmos, FwCfg, Hpet, I440fxHostBridge, I8042, InterruptRouter, IsaDebugExit,
   layOutAcpiTables, PciBus, PciConfigPorts, Piix3IsaBridge, Piix4Pm, PIRQ_GSI_BASE, Pit8254, Port92, ResetControl, Rtc, SpeakerPort, Uart16550,
 } from '@entresol/io'
-import type { AcpiMachine, CmosContents } from '@entresol/io'
+import type { AcpiMachine, CmosContents, Vga } from '@entresol/io'
 import { CodedError } from '@entresol/kit'
 import { loadKernel, memoryTypeNumber } from '@entresol/loader'
 import type { BootEntry } from '@entresol/loader'
@@ -24,6 +24,7 @@ const BOOT_DEVICES = { a: 'floppy', c: 'disk', d: 'cdrom', n: 'network' } as con
 /** An IBM PC compatible around the 440FX and PIIX3/4 chips, with the PCI Express configuration window of later ones. */
 export class Pc implements Board {
   readonly platform: Platform
+  readonly display: Vga | undefined
   readonly #options: MachineOptions
   readonly #resets: Resettable[] = []
   readonly #router: InterruptRouter
@@ -62,7 +63,7 @@ export class Pc implements Board {
     map(0xb2, this.#keep(new ApmControl((on) => this.#pm.setAcpiMode(on))))
     this.#pmFunction = this.#keep(new Piix4Pm(this.#pm))
     pci.attach(1, 3, this.#pmFunction)
-    if (!options.noDisplay) attachDisplay(platform, pci, clock, options.vgaBios, (device) => void this.#keep(device))
+    if (!options.noDisplay) this.display = attachDisplay(platform, pci, clock, options.vgaBios, (device) => void this.#keep(device))
     if (this.#firmware) map(0x510, this.#keep(this.#fwCfg()).ports)
   }
 
@@ -142,6 +143,7 @@ export class Pc implements Board {
     const { kernel, initrd, append } = this.#options
     if (!kernel) return this.#firmware!.entry
     // What firmware would have done for the kernel.
+    this.display?.enterTextMode()
     apics[0]!.enterVirtualWireMode()
     this.#pmFunction.configure()
     this.#pm.setAcpiMode(true)
