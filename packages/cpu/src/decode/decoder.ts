@@ -111,10 +111,10 @@ export class Decoder {
       else if (opcode === 0x67) addressPrefix = true
       else if (opcode === 0xf0) this.lock = true
       else if (opcode === 0xf2 || opcode === 0xf3) repeat = opcode
-      else if (opcode === 0x2e) override = long && override >= L.SEG_FS ? override : L.SEG_CS
-      else if (opcode === 0x36) override = long && override >= L.SEG_FS ? override : L.SEG_SS
-      else if (opcode === 0x3e) override = long && override >= L.SEG_FS ? override : L.SEG_DS
-      else if (opcode === 0x26) override = long && override >= L.SEG_FS ? override : L.SEG_ES
+      else if (opcode === 0x2e) override = long ? override : L.SEG_CS
+      else if (opcode === 0x36) override = long ? override : L.SEG_SS
+      else if (opcode === 0x3e) override = long ? override : L.SEG_DS
+      else if (opcode === 0x26) override = long ? override : L.SEG_ES
       else if (opcode === 0x64) override = L.SEG_FS
       else if (opcode === 0x65) override = L.SEG_GS
       else if (long && (opcode & 0xf0) === 0x40) {
@@ -195,7 +195,7 @@ export class Decoder {
       if (e.rexW !== undefined && e.rexW !== (long || vex ? w : 0)) continue
       if (e.vex) {
         if (e.vex.l !== 'any' && e.vex.l !== vectorL) continue
-        if (e.vex.w !== 'any' && e.vex.w !== (long ? w : e.vex.w === 1 ? w : 0)) continue
+        if (e.vex.w !== 'any' && e.vex.w !== w) continue
       }
       if (typeof e.size === 'number' && e.size !== this.#operandWidth(mode, operandPrefix, w, e.size)) continue
       if (!this.#allowed(candidate)) continue
@@ -230,7 +230,9 @@ export class Decoder {
     if (!variant) return 'undefined'
     this.variant = variant
 
-    this.rm = this.reg = 0
+    this.rm = 0
+    // x87 instructions keep their 11-bit opcode here (SDM vol. 1, 8.1.9).
+    this.reg = map === '' && opcode >= 0xd8 && opcode <= 0xdf ? ((opcode & 7) << 8) | modrm : 0
     this.base = this.index = L.ZERO
     this.scale = this.displacement = 0
     this.ripRelative = this.moffs = this.relative = false
@@ -240,7 +242,8 @@ export class Decoder {
       if (more === undefined) return 'more'
       stackDefault = more
     }
-    this.segment = override >= 0 ? override : stackDefault ? L.SEG_SS : L.SEG_DS
+    // 64-bit mode ignores CS, DS, ES and SS overrides: rSP and rBP still mean the stack then (SDM vol. 2, 2.1.1).
+    this.segment = override >= 0 && !(long && override < L.SEG_FS) ? override : stackDefault ? L.SEG_SS : L.SEG_DS
 
     this.immediate = 0n
     let position = 0
@@ -256,6 +259,9 @@ export class Decoder {
             const number = operand.field === 'vvvv' ? vvvvNumber : this.#number(operand.field, needsModrm, opcode)
             this.#setField(operand.field, L.YMM + number * 32)
           }
+          break
+        case 'stack':
+          this.rm = modrm & 7
           break
         case 'mmx':
           this.#setField(operand.field, L.FPU_REGISTERS + (this.#number(operand.field as 'rm' | 'reg', needsModrm, opcode) & 7) * 16)

@@ -3,6 +3,7 @@ import { BITS } from './bits.ts'
 import { CONTROL } from './control.ts'
 import { FLOAT_CONTROL } from './float/control.ts'
 import { DATA } from './data.ts'
+import { FLOAT } from './float/index.ts'
 import { MULTIPLY } from './multiply.ts'
 import type { Row } from './row.ts'
 import { SHIFT } from './shift.ts'
@@ -12,4 +13,4 @@ import { SYSTEM_ROWS } from './system.ts'
 import { X87_CONTROL } from './x87/control.ts'
 
 /** Every instruction, once. Order matters only between rows that match the same bytes: the first wins. */
-export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...FLOAT_CONTROL, ...X87_CONTROL, ...SYSTEM_ROWS, ...SIMD]
+export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...FLOAT_CONTROL, ...X87_CONTROL, ...SYSTEM_ROWS, ...SIMD, ...FLOAT]
