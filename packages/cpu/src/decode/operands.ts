@@ -14,6 +14,8 @@ export type OperandForm =
   | { readonly kind: 'fixed'; readonly number: number; readonly width: Width }
   | { readonly kind: 'constant'; readonly value: number; readonly width: Width }
   | { readonly kind: 'xmm'; readonly field: RegisterField | 'is4'; readonly width: Width }
+  /** x87 ST(i): its number i is the operand's value. */
+  | { readonly kind: 'stack'; readonly field: 'rm'; readonly width: Width }
   | { readonly kind: 'mmx'; readonly field: RegisterField; readonly width: Width }
   | { readonly kind: 'segment' | 'control' | 'debug'; readonly field: 'reg'; readonly width: Width }
 
@@ -57,6 +59,8 @@ function vectorBytes(size: string, shape: VariantShape): number {
 
 /** Resolves one operand specification (`Ev`, `Gb`, `Wdq`, `rAX`, …) for a variant. */
 export function resolveOperand(spec: string, shape: VariantShape): OperandForm {
+  if (spec === 'ST') return { kind: 'constant', value: 0, width: 32 }
+  if (spec === 'ST(i)') return { kind: 'stack', field: 'rm', width: 32 }
   if (spec === '1') return { kind: 'constant', value: 1, width: 8 }
   const fixed = FIXED[spec]
   if (fixed) {

@@ -104,6 +104,10 @@ export interface Emitter {
   condition(code: ConditionCode): I32
 
   // Control
+  /** RIP of this instruction. */
+  rip(): I64
+  /** The 11 bits an x87 instruction leaves as last opcode: low bits of its first byte, then ModRM. */
+  x87Opcode(): I32
   /** RIP behind this instruction. */
   nextRip(): I64
   /** Continues at `rip` (masked and checked by the emitter for the mode). */

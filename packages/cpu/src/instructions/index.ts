@@ -10,7 +10,7 @@ import { SHIFT } from './shift.ts'
 import { SIMD } from './simd/index.ts'
 import { STRING } from './string.ts'
 import { SYSTEM_ROWS } from './system.ts'
-import { X87_CONTROL } from './x87/control.ts'
+import { X87 } from './x87/index.ts'
 
 /** Every instruction, once. Order matters only between rows that match the same bytes: the first wins. */
-export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...FLOAT_CONTROL, ...X87_CONTROL, ...SYSTEM_ROWS, ...SIMD, ...FLOAT]
+export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...FLOAT_CONTROL, ...X87, ...SYSTEM_ROWS, ...SIMD, ...FLOAT]

@@ -100,6 +100,7 @@ export class InterpreterEmitter implements Emitter {
       case 'constant': return i32.const(form.value)
       case 'immediate': return width === 64 ? i64.load(this.#record, R.R_IMMEDIATE) : loadInt(width, this.#record, R.R_IMMEDIATE)
       case 'memory': case 'moffs': return this.b.let(loadInt(width, this.readAddress(width / 8), 0))
+      case 'stack': return i32.load16_u(this.#record, R.R_RM)
       default: return i32.load16_u(this.#record, R.R_REG)
     }
   }
@@ -398,6 +399,14 @@ export class InterpreterEmitter implements Emitter {
 
   is64(): I32 {
     return i32.eqz(this.#legacy())
+  }
+
+  rip(): I64 {
+    return i64.and(i64.add(i64.load(this.cpu, L.PAGE_RIP), i64.load16_u(this.#record, R.R_OFFSET)), i64.load(this.cpu, L.RIP_MASK))
+  }
+
+  x87Opcode(): I32 {
+    return i32.load16_u(this.#record, R.R_REG)
   }
 
   nextRip(): I64 {

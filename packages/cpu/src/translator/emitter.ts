@@ -107,6 +107,7 @@ export class TranslatorEmitter implements Emitter {
       case 'gpr': return this.#read(this.#cell(form), form.width)
       case 'fixed': return this.reg(form.number, form.width)
       case 'constant': return i32.const(form.value)
+      case 'stack': return i32.const(this.#i.rm)
       case 'immediate': return this.#constant(form.width)
       case 'memory': return this.b.let(loadInt(form.width, this.readAddress(form.width / 8), 0))
       default: return absent(`operand ${form.kind}`)
@@ -222,6 +223,14 @@ export class TranslatorEmitter implements Emitter {
 
   is64(): I32 {
     return i32.const(1)
+  }
+
+  rip(): I64 {
+    return i64.const(this.#rip)
+  }
+
+  x87Opcode(): I32 {
+    return i32.const(this.#i.reg)
   }
 
   nextRip(): I64 {

@@ -63,10 +63,10 @@ const wait: Emit = (e) => {
 }
 
 export const X87_CONTROL: readonly Row[] = [
-  row('FNINIT', 'DB /4 rm=3', '', initialise),
-  row('FNCLEX', 'DB /4 rm=2', '', clearExceptions),
+  row('FNINIT', 'DB /4 mod3 rm=3', '', initialise),
+  row('FNCLEX', 'DB /4 mod3 rm=2', '', clearExceptions),
   row('FNSTSW', 'DD /7 !mod3', 'Mw', storeStatus),
-  row('FNSTSW', 'DF /4 rm=0', 'AX', storeStatus),
+  row('FNSTSW', 'DF /4 mod3 rm=0', 'AX', storeStatus),
   row('FNSTCW', 'D9 /7 !mod3', 'Mw', storeControl),
   row('FLDCW', 'D9 /5 !mod3', 'Mw', loadControl),
   row('FWAIT', '9B', '', wait),

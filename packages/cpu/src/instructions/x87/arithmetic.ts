@@ -1,0 +1,104 @@
+import { i32, i64 } from '@entresol/wasm-builder'
+import type { Emitter, I32 } from '../../emit/emitter.ts'
+import { FPU_REGISTERS } from '../../state/layout.ts'
+import { row } from '../row.ts'
+import type { Emit, Row } from '../row.ts'
+import { begin, C1, conclude, CONDITIONS, controlWord, head, needing, operand, pop, putResult, result, st, st0, value } from './stack.ts'
+
+/** x87 basic arithmetic (SDM vol. 1, 8.3.5): ModRM.reg says which, by the same numbers in every group. */
+const OPERATIONS: readonly (readonly [digit: number, name: string, helper: string, swap: boolean])[] = [
+  [0, 'ADD', 'f80_add', false], [1, 'MUL', 'f80_mul', false],
+  [4, 'SUB', 'f80_sub', false], [5, 'SUBR', 'f80_sub', true],
+  [6, 'DIV', 'f80_div', false], [7, 'DIVR', 'f80_div', true],
+]
+
+/** ST(0) op ST(i), to either of them. */
+const registers = (helper: string, swap: boolean, toTop: boolean, pops: boolean): Emit => (e) => {
+  begin(e)
+  const a = st0(e)
+  const b = operand(e, toTop ? 1 : 0)
+  needing(e, [a, b], () => e.helperVoid(helper, ...value(swap ? b : a), ...value(swap ? a : b), controlWord(e)))
+  conclude(e, C1, () => {
+    putResult(e, toTop ? a : b)
+    if (pops) pop(e)
+  })
+}
+
+/** How a memory operand becomes an extended number, exactly, in the helpers' result. */
+export type Widen = readonly [bytes: number, widen: (e: Emitter, address: I32) => void]
+export const F32: Widen = [4, (e, a) => e.helperVoid('f80_widenF32', i32.load(a))]
+export const F64: Widen = [8, (e, a) => e.helperVoid('f80_widenF64', i64.load(a))]
+export const I16: Widen = [2, (e, a) => e.helperVoid('f80_fromI64', i64.load16_s(a))]
+export const INT32: Widen = [4, (e, a) => e.helperVoid('f80_fromI64', i64.load32_s(a))]
+
+/** The control word for an operation on a widened operand: a denormal in its own format counts as one. */
+export const widenedControl = (e: Emitter, widen: Widen): I32 =>
+  widen === F32 || widen === F64 ? i32.or(controlWord(e), e.helperGlobal('widenedDenormal', 'i32')) : controlWord(e)
+
+const memory = (helper: string, swap: boolean, widen: Widen): Emit => (e) => {
+  const address = begin(e, () => e.readAddress(widen[0]))
+  const a = st0(e)
+  needing(e, [a], () => {
+    widen[1](e, address)
+    const b = result(e)
+    e.helperVoid(helper, ...(swap ? b : value(a)), ...(swap ? value(a) : b), widenedControl(e, widen))
+  })
+  conclude(e, C1, () => putResult(e, a))
+}
+
+/** One operand, ST(0), replaced by the result. */
+const unary = (helper: string, mask: number = C1): Emit => (e) => {
+  begin(e)
+  const a = st0(e)
+  needing(e, [a], () => e.helperVoid(helper, ...value(a), controlWord(e)))
+  conclude(e, mask, () => putResult(e, a))
+}
+
+/** ST(0) and ST(1); the result replaces ST(0). */
+const binary = (helper: string, mask: number): Emit => (e) => {
+  begin(e)
+  const [a, b] = [st0(e), st(e, 1)]
+  needing(e, [a, b], () => e.helperVoid(helper, ...value(a), ...value(b), controlWord(e)))
+  conclude(e, mask, () => putResult(e, a))
+}
+
+/** FCHS, FABS: the sign of any bit pattern. */
+const sign = (change: (old: I32) => I32): Emit => (e) => {
+  begin(e)
+  const a = st0(e)
+  needing(e, [a], () => {
+    e.setHelperGlobal('sigResult', value(a)[0])
+    e.setHelperGlobal('expResult', change(head(a)))
+  })
+  conclude(e, C1, () => e.b.store('i32_16', a.cell, FPU_REGISTERS + 8, result(e)[1]))
+}
+
+const nothing: Emit = (e) => {
+  begin(e)
+}
+
+export const X87_ARITHMETIC: readonly Row[] = [
+  ...OPERATIONS.flatMap(([digit, name, helper, swap]) => [
+    row(`F${name}`, `D8 /${digit} !mod3`, 'Md', memory(helper, swap, F32)),
+    row(`F${name}`, `D8 /${digit} mod3`, 'ST,ST(i)', registers(helper, swap, true, false)),
+    row(`FI${name}`, `DA /${digit} !mod3`, 'Md', memory(helper, swap, INT32)),
+    row(`F${name}`, `DC /${digit} !mod3`, 'Mq', memory(helper, swap, F64)),
+    row(`FI${name}`, `DE /${digit} !mod3`, 'Mw', memory(helper, swap, I16)),
+  ]),
+  // With ST(i) as destination the assembler's names of the reversed forms change places; what is computed from which register does not.
+  ...OPERATIONS.flatMap(([digit, , helper, swap]) => {
+    const name = ['ADD', 'MUL', '', '', 'SUBR', 'SUB', 'DIVR', 'DIV'][digit]!
+    return [
+      row(`F${name}`, `DC /${digit} mod3`, 'ST(i),ST', registers(helper, swap, false, false)),
+      row(`F${name}P`, `DE /${digit} mod3`, 'ST(i),ST', registers(helper, swap, false, true)),
+    ]
+  }),
+  row('FNOP', 'D9 /2 mod3 rm=0', 'ST', nothing),
+  row('FCHS', 'D9 /4 mod3 rm=0', 'ST', sign((h) => i32.xor(h, i32.const(0x8000)))),
+  row('FABS', 'D9 /4 mod3 rm=1', 'ST', sign((h) => i32.and(h, i32.const(0x7fff)))),
+  row('FPREM1', 'D9 /6 mod3 rm=5', 'ST', binary('f80_rem1', CONDITIONS)),
+  row('FPREM', 'D9 /7 mod3 rm=0', 'ST', binary('f80_rem', CONDITIONS)),
+  row('FSQRT', 'D9 /7 mod3 rm=2', 'ST', unary('f80_sqrt')),
+  row('FRNDINT', 'D9 /7 mod3 rm=4', 'ST', unary('f80_roundToIntegral')),
+  row('FSCALE', 'D9 /7 mod3 rm=5', 'ST', binary('f80_scale', C1)),
+]

@@ -1,0 +1,158 @@
+import { i32, i64, select } from '@entresol/wasm-builder'
+import type { Emitter, I32, I64 } from '../../emit/emitter.ts'
+import { FPU_CONTROL, FPU_DP, FPU_EMPTY, FPU_IP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS, FPU_TOP } from '../../state/layout.ts'
+
+/**
+ * The x87 register stack and the responses to its exceptions (SDM vol. 1, 8.1, 8.4, 8.5). Results and exceptions of an instruction
+ * stand in the helpers' globals until `conclude`; a stack fault puts there what its masked response is.
+ */
+
+/** Status word: exceptions, stack fault, error summary with B, condition codes. */
+export const IE = 0x01
+const STACK_FAULT = 0x40
+export const ERROR_SUMMARY = 0x8080
+export const C0 = 0x100
+export const C1 = 0x200
+export const C2 = 0x400
+export const C3 = 0x4000
+export const CONDITIONS: number = C0 | C1 | C2 | C3
+const EXCEPTIONS = 0x3f
+/** Unmasked, these end the instruction before a register is written; OE and UE keep a result from memory, too. */
+const BEFORE_RESULT = 0x07
+export const BEFORE_STORE = 0x1f
+
+/** The QNaN floating-point indefinite (SDM vol. 1, 4.8.3.7). */
+export const INDEFINITE_HEAD = 0xffff
+export const INDEFINITE_SIGNIFICAND = 0xc000000000000000n
+
+/** A stack register found: bound physical number, and address of its cell less FPU_REGISTERS. */
+export interface StackRegister {
+  readonly number: I32
+  readonly cell: I32
+}
+
+function physical(e: Emitter, number: I32): StackRegister {
+  const bound = e.b.let(number)
+  return { number: bound, cell: e.b.let(i32.add(e.cpu, i32.shl(bound, i32.const(4)))) }
+}
+
+const top = (e: Emitter, distance: I32): I32 => i32.and(i32.add(e.field32(FPU_TOP), distance), i32.const(7))
+
+/** ST(0). */
+export const st0 = (e: Emitter): StackRegister => physical(e, e.field32(FPU_TOP))
+/** ST(i); the distance may be -1 for the register a push takes. */
+export const st = (e: Emitter, i: number | I32): StackRegister => (i === 0 ? st0(e) : physical(e, top(e, typeof i === 'number' ? i32.const(i) : i)))
+/** The row's ST(i) operand. */
+export const operand = (e: Emitter, position: number): StackRegister => st(e, e.get(position) as I32)
+
+export const significand = (r: StackRegister): I64 => i64.load(r.cell, FPU_REGISTERS)
+export const head = (r: StackRegister): I32 => i32.load16_u(r.cell, FPU_REGISTERS + 8)
+/** Nonzero when the register is empty. */
+export const empty = (e: Emitter, r: StackRegister): I32 => i32.and(i32.shr_u(e.field32(FPU_EMPTY), r.number), i32.const(1))
+
+/** The value as the leading arguments of a helper. */
+export const value = (r: StackRegister): [I64, I32] => [significand(r), head(r)]
+
+/** Writes the register and marks it in use. */
+export function put(e: Emitter, r: StackRegister, significandValue: I64, headValue: I32): void {
+  e.b.store('i64', r.cell, FPU_REGISTERS, significandValue)
+  e.b.store('i32_16', r.cell, FPU_REGISTERS + 8, headValue)
+  use(e, r)
+}
+
+export function use(e: Emitter, r: StackRegister): void {
+  e.setField32(FPU_EMPTY, i32.and(e.field32(FPU_EMPTY), i32.rotl(i32.const(-2), r.number)))
+}
+
+export function free(e: Emitter, r: StackRegister): void {
+  e.setField32(FPU_EMPTY, i32.or(e.field32(FPU_EMPTY), i32.shl(i32.const(1), r.number)))
+}
+
+export function moveTop(e: Emitter, distance: number): void {
+  e.setField32(FPU_TOP, top(e, i32.const(distance)))
+}
+
+export function pop(e: Emitter): void {
+  free(e, st0(e))
+  moveTop(e, 1)
+}
+
+export const result = (e: Emitter): [I64, I32] => [e.helperGlobal('sigResult', 'i64'), e.helperGlobal('expResult', 'i32')]
+export const secondResult = (e: Emitter): [I64, I32] => [e.helperGlobal('sigResult2', 'i64'), e.helperGlobal('expResult2', 'i32')]
+
+/** Writes the helper's result to `r`. */
+export const putResult = (e: Emitter, r: StackRegister): void => put(e, r, ...result(e))
+
+export function setResult(e: Emitter, significandValue: I64, headValue: I32): void {
+  e.setHelperGlobal('sigResult', significandValue)
+  e.setHelperGlobal('expResult', headValue)
+}
+
+/** Leaves a stack fault and the indefinite as the outcome; C1 tells overflow (1) from underflow (SDM vol. 1, 8.5.1.1). */
+function stackFault(e: Emitter, condition: number): void {
+  e.setHelperGlobal('flags', i32.const(IE | STACK_FAULT))
+  e.setHelperGlobal('condition', i32.const(condition))
+  setResult(e, i64.const(INDEFINITE_SIGNIFICAND), i32.const(INDEFINITE_HEAD))
+  e.setHelperGlobal('sigResult2', i64.const(INDEFINITE_SIGNIFICAND))
+  e.setHelperGlobal('expResult2', i32.const(INDEFINITE_HEAD))
+}
+
+/** Runs `compute`, which calls one helper, unless an operand is empty: `otherwise` then adds to the underflow's outcome. */
+export function needing(e: Emitter, operands: readonly StackRegister[], compute: () => void, otherwise?: () => void): void {
+  const missing = operands.map((r) => empty(e, r)).reduce((a, b) => i32.or(a, b))
+  e.b.if(missing, () => {
+    stackFault(e, 0)
+    otherwise?.()
+  }, () => {
+    clear(e)
+    compute()
+  })
+}
+
+/** Runs `compute` unless the register a push would take is in use: stack overflow. */
+export function pushing(e: Emitter, compute: () => void): void {
+  e.b.if(empty(e, st(e, -1)), compute, () => stackFault(e, C1))
+}
+
+/** Nothing has happened yet: no exceptions, no conditions. */
+export function clear(e: Emitter): void {
+  e.setHelperGlobal('flags', i32.const(0))
+  e.setHelperGlobal('condition', i32.const(0))
+}
+
+/** Pushes the helper's result. */
+export function pushResult(e: Emitter, values: [I64, I32] = result(e)): void {
+  moveTop(e, -1)
+  put(e, st0(e), ...values)
+}
+
+/** The status word's exceptions and condition codes of `mask` from the helpers' globals; then `write` unless an unmasked exception of `stopping` forbids it. */
+export function conclude(e: Emitter, mask: number, write: () => void, stopping: number = BEFORE_RESULT): void {
+  const flags = e.helperGlobal('flags', 'i32')
+  const unmasked = e.b.let(i32.and(flags, i32.xor(e.field32(FPU_CONTROL), i32.const(-1))))
+  const condition = i32.and(e.helperGlobal('condition', 'i32'), i32.const(mask))
+  const kept = i32.and(e.field32(FPU_STATUS), i32.const(~mask))
+  const summary = select(i32.and(unmasked, i32.const(EXCEPTIONS)), i32.const(ERROR_SUMMARY), i32.const(0))
+  e.setField32(FPU_STATUS, i32.or(i32.or(kept, condition), i32.or(flags, summary)))
+  e.b.if(i32.eqz(i32.and(unmasked, i32.const(stopping))), write)
+}
+
+/** Clears condition code C1: instructions without exceptions. */
+export function clearC1(e: Emitter): void {
+  e.setField32(FPU_STATUS, i32.and(e.field32(FPU_STATUS), i32.const(~C1)))
+}
+
+/**
+ * Start of every non-control instruction: the unit's conditions, then the operand of `read` bytes whose faults come before anything else,
+ * then the pointers for exception handlers. FCS and FDS are zero (CPUID.7.EBX[13]).
+ */
+export function begin(e: Emitter, access?: () => I32): I32 {
+  e.requireUnit('x87')
+  const address = access?.()
+  e.setField64(FPU_IP, e.rip())
+  e.setField32(FPU_OPCODE, e.x87Opcode())
+  if (address) e.setField64(FPU_DP, e.effectiveAddress())
+  return address ?? i32.const(0)
+}
+
+export const controlWord = (e: Emitter): I32 => e.field32(FPU_CONTROL)
