@@ -37,7 +37,7 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
     machine: new Machine(options),
     terminalSerial: terminalIndex < 0 ? undefined : serial[terminalIndex],
     close: async () => {
-      await Promise.allSettled(drives.map((d) => d?.backend.close()))
+      await Promise.allSettled(drives.flatMap((d) => d ? [d.backend.close()] : []))
     },
   }
 }

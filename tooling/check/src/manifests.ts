@@ -1,7 +1,7 @@
 // What every package.json promises: a known tag, dependencies along the arrows, exact versions, no cycle, and what a published package needs.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { refusal, workspaces } from '@entresol/eslint-config/arrows'
+import { allowedAnywhere, arrows, refusal, workspaces } from '@entresol/eslint-config/arrows'
 import type { Workspace } from '@entresol/eslint-config/arrows'
 
 type Versions = Record<string, string>
@@ -72,7 +72,22 @@ export function checkManifests(root: string): string[] {
   const problems = all.flatMap(own => [...manifestProblems(own, all), ...folderProblems(root, own)].map(problem => `${own.name}: ${problem}`))
   const circle = cycle(all.map(workspace => workspace.manifest as Manifest))
   if (circle) problems.push(`dependencies form a cycle: ${circle.join(' → ')}`)
-  return problems
+  const turbo = JSON.parse(readFileSync(join(root, 'turbo.json'), 'utf8')) as { boundaries?: { tags?: TurboTags } }
+  return [...problems, ...boundaryProblems(turbo.boundaries?.tags ?? {})]
+}
+
+/** `boundaries.tags` of turbo.json. */
+export type TurboTags = Record<string, { dependencies?: { allow?: readonly string[] } }>
+
+/** Where turbo.json's copy of the table of arrows says something else than the table. */
+export function boundaryProblems(tags: TurboTags): string[] {
+  const sorted = (list: readonly string[]): string => [...list].sort().join(', ')
+  return [...new Set([...Object.keys(arrows), ...Object.keys(tags)])].flatMap(tag => {
+    if (tags[tag] === undefined) return [`turbo.json: boundaries have no tag ${tag}`]
+    if (arrows[tag] === undefined) return [`turbo.json: boundaries have the tag ${tag}, which the table of arrows lacks`]
+    const [there, here] = [sorted(tags[tag].dependencies?.allow ?? []), sorted(allowedAnywhere(tag))]
+    return there === here ? [] : [`turbo.json: ${tag} may depend on ${there || 'nothing'}; by the table of arrows on ${here || 'nothing'}`]
+  })
 }
 
 function folderProblems(root: string, { folder, manifest, name, tag }: Workspace): string[] {

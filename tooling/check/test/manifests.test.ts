@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { allowedAnywhere, arrows } from '@entresol/eslint-config/arrows'
 import { closure, entryPoints } from '../src/packed.ts'
-import { cycle, manifestProblems } from '../src/manifests.ts'
+import { boundaryProblems, cycle, manifestProblems } from '../src/manifests.ts'
 import type { Manifest } from '../src/manifests.ts'
 
 const manifest = (changes: Partial<Manifest>): Manifest => ({ name: '@entresol/x', version: '1.0.0', license: 'MIT', description: 'X.', exports: { '.': './x.js', './internal/*': null }, ...changes })
-const all = [{ name: '@entresol/x', tag: 'organ' }, { name: '@entresol/kit', tag: 'kit' }, { name: '@entresol/y', tag: 'organ' }, { name: '@entresol/suite', tag: 'testkit' }]
+const all = [{ name: '@entresol/x', tag: 'organ' }, { name: '@entresol/kit', tag: 'kit' }, { name: '@entresol/y', tag: 'organ' }, { name: '@entresol/suite', tag: 'testkit' }, { name: '@entresol/b', tag: 'board' }]
 const problems = (changes: Partial<Manifest>): string[] => manifestProblems({ name: '@entresol/x', tag: 'organ', manifest: manifest(changes) }, all)
 
 describe('a package.json', () => {
@@ -12,9 +13,13 @@ describe('a package.json', () => {
     expect(problems({ dependencies: { '@entresol/kit': '0.0.0' }, devDependencies: { '@entresol/suite': '0.0.0' } })).toEqual([])
   })
 
+  test('of an organ may name another organ for its tests', () => {
+    expect(problems({ devDependencies: { '@entresol/y': '0.0.0' } })).toEqual([])
+  })
+
   test.each([
     ['an organ that depends on an organ', { dependencies: { '@entresol/y': '0.0.0' } }],
-    ['an organ whose tests depend on an organ', { devDependencies: { '@entresol/y': '0.0.0' } }],
+    ['an organ whose tests depend on a board', { devDependencies: { '@entresol/b': '0.0.0' } }],
     ['a test suite as a dependency of users', { dependencies: { '@entresol/suite': '0.0.0' } }],
     ['a version range', { dependencies: { 'left': '^1.0.0' } }],
     ['open internals', { exports: { '.': './x.js' } }],
@@ -29,6 +34,23 @@ test('a cycle is found through development dependencies too', () => {
   const b = manifest({ name: 'b', devDependencies: { c: '1.0.0' } })
   expect(cycle([a, b, manifest({ name: 'c' })])).toBeUndefined()
   expect(cycle([a, b, manifest({ name: 'c', dependencies: { a: '1.0.0' } })])).toEqual(['a', 'b', 'c', 'a'])
+})
+
+describe("turbo.json's boundaries", () => {
+  const tags = Object.fromEntries(Object.keys(arrows).map(tag => [tag, { dependencies: { allow: allowedAnywhere(tag).reverse() } }]))
+
+  test('that say what the table of arrows says have no problem', () => {
+    expect(boundaryProblems(tags)).toEqual([])
+  })
+
+  test.each([
+    ['a tag that is missing', { organ: undefined }],
+    ['a tag the table lacks', { engine: { dependencies: { allow: [] } } }],
+    ['a tag that allows more', { spec: { dependencies: { allow: ['kit'] } } }],
+    ['a tag that allows less', { organ: { dependencies: { allow: ['contract'] } } }]
+  ])('are refused for %s', (_, changes) => {
+    expect(boundaryProblems({ ...tags, ...changes } as typeof tags)).toHaveLength(1)
+  })
 })
 
 test('every entry point but closed, pattern and data ones is imported from the tarball', () => {

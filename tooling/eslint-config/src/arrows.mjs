@@ -16,8 +16,22 @@ export const arrows = {
   tooling: ['contract', 'spec', 'kit', 'organ', 'board', 'testkit', 'app', 'tooling']
 }
 
-/** What a package's tests and benches may import besides: the suites and fakes. */
-export const testArrows = ['testkit']
+/**
+ * What the tests and benches of a package (`test/`, `bench/`) may import besides, as development dependencies: suites and fakes, and for
+ * an organ the real neighbour, so that a CPU is tested on a real page walker. Cycles stay forbidden, development dependencies included.
+ * @type {Readonly<Record<string, readonly string[]>>}
+ */
+export const testArrows = {
+  organ: ['testkit', 'organ'],
+  board: ['testkit']
+}
+
+/**
+ * Tags a package with tag `tag` may have as any kind of dependency. turbo.json's boundaries do not tell source from tests, so this is their list.
+ * @param {string} tag
+ * @returns {string[]}
+ */
+export const allowedAnywhere = tag => [...new Set([...arrows[tag] ?? [], ...testArrows[tag] ?? []])]
 
 /** @typedef {{ name: string, folder: string, manifest: any, tag: string | undefined, runtime: string | undefined }} Workspace */
 
@@ -57,7 +71,7 @@ export function refusal(from, to, inTest) {
   const allowed = arrows[from ?? '']
   if (allowed === undefined) return `package.json names no known entresol.tag (${from ?? 'none'})`
   if (to === undefined || arrows[to] === undefined) return `the imported package names no known entresol.tag (${to ?? 'none'})`
-  if (allowed.includes(to) || (inTest && testArrows.includes(to))) return undefined
-  const list = [...allowed, ...(inTest ? testArrows : [])]
+  const list = inTest ? allowedAnywhere(from) : allowed
+  if (list.includes(to)) return undefined
   return `${from} may not import ${to}${list.length > 0 ? `, only ${list.join(', ')}` : ', nor any other package'}`
 }

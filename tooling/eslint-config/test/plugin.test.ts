@@ -3,7 +3,7 @@ import { Linter } from 'eslint'
 import { join } from 'node:path'
 import tseslint from 'typescript-eslint'
 import { describe, expect, test } from 'vitest'
-import { arrows, refusal } from '../src/arrows.mjs'
+import { arrows, refusal, testArrows } from '../src/arrows.mjs'
 import plugin from '../src/plugin.mjs'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -20,6 +20,8 @@ describe('imports between packages', () => {
     ['packages/io/src/a.ts', "import { CodedError } from '@entresol/kit'"],
     ['packages/machine/src/a.ts', "export * from '@entresol/cpu'"],
     ['packages/io/test/a.test.ts', "import { suite } from '@entresol/compliance'"],
+    ['packages/cpu/test/a.test.ts', "import { createPageWalker } from '@entresol/mmu'"],
+    ['packages/cpu/bench/a.ts', "import { createPageWalker } from '@entresol/mmu'"],
     ['packages/io/test/a.test.ts', "import { Pic } from '../src/pic/pic.ts'"],
     ['apps/kvm/src/a.ts', "import { Machine } from '@entresol/machine'"]
   ])('%s may: %s', (file, code) => {
@@ -35,6 +37,8 @@ describe('imports between packages', () => {
     ['a subpath of an organ', 'packages/io/src/a.ts', "import { Mmu } from '@entresol/mmu/walker'"],
     ['an organ imports the board', 'packages/cpu/src/a.ts', "import { Machine } from '@entresol/machine'"],
     ['the contracts import anything', 'packages/interfaces/src/a.ts', "import { CodedError } from '@entresol/kit'"],
+    ['tests of an organ import the board', 'packages/cpu/test/a.ts', "import { Machine } from '@entresol/machine'"],
+    ['tests of the contracts import an organ', 'packages/interfaces/test/a.ts', "import { Mmu } from '@entresol/mmu'"],
     ['source imports the test suites', 'packages/io/src/a.ts', "import { suite } from '@entresol/compliance'"],
     ['the suites import what they judge', 'packages/compliance/test/a.test.ts', "import { Pic } from '@entresol/io'"],
     ['a path into another package', 'packages/io/src/a.ts', "import { walk } from '../../mmu/src/walk.ts'"]
@@ -56,5 +60,5 @@ test('a package without a known tag may import nothing', () => {
 })
 
 test('every tag of the table is one of its own', () => {
-  expect(Object.values(arrows).flat().filter(tag => !(tag in arrows))).toEqual([])
+  expect([...Object.values(arrows).flat(), ...Object.keys(testArrows), ...Object.values(testArrows).flat()].filter(tag => !(tag in arrows))).toEqual([])
 })

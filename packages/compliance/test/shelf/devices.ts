@@ -15,7 +15,7 @@ export class GoodDevice implements DeviceUnderTest {
   name = 'scratch-pad'
   length = 16
   snapshotVersion = 1
-  registers = new Uint8Array(16)
+  registers: Uint8Array = new Uint8Array(16)
 
   read(offset: number, size: AccessSize): number | IoFault {
     if (offset % size !== 0) return 'unaligned'

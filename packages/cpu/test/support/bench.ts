@@ -18,6 +18,7 @@ export interface Bench {
 
 const everything: CpuModel = {
   name: 'bench',
+  vendor: 'GenuineIntel',
   features: new Set(INSTRUCTIONS.flatMap((r) => r.options.feature ?? [])),
   physicalAddressBits: 40,
   cpuid: () => [0, 0, 0, 0],

@@ -101,7 +101,7 @@ export class RamBlock implements BlockBackend {
   }
   async write(offset: number, from: Uint8Array): Promise<void> {
     const copy = from.slice()
-    await null
+    await Promise.resolve()
     if (this.fail || this.readOnly || offset < 0 || offset + from.length > this.size) throw Object.assign(new Error('io'), { code: 'io-error' })
     this.data.set(copy, offset)
   }

@@ -10,7 +10,8 @@ import { DualPic, InterruptRouter, PIRQ_GSI_BASE } from '../../src/pic/index.ts'
 import { Pit8254 } from '../../src/pit/index.ts'
 import { Rtc } from '../../src/rtc/index.ts'
 import { SpeakerPort } from '../../src/speaker/index.ts'
-import { RecordingSignals, Scratch, WallClock } from './platform-fakes.ts'
+import { RecordingSignals, Scratch } from './platform-fakes.ts'
+import type { WallClock } from './platform-fakes.ts'
 
 export interface Platform {
   readonly ports: PortBus

@@ -70,7 +70,7 @@ export function elf(bits: 32 | 64, entry: bigint, segments: readonly Segment[], 
   const wide = bits === 64
   const headerSize = wide ? 64 : 52
   const entrySize = wide ? 56 : 32
-  const parts = [...segments.map(segment => ({ type: 1, ...segment })), ...notes.map(note => ({ type: 4, physical: 0, data: noteBytes(note) }))]
+  const parts: (Segment & { type: number })[] = [...segments.map(segment => ({ type: 1, ...segment })), ...notes.map(note => ({ type: 4, physical: 0, data: noteBytes(note) }))]
   let at = headerSize + parts.length * entrySize
   const image = new Uint8Array(parts.reduce((sum, part) => sum + part.data.length, at))
   const view = new DataView(image.buffer)
@@ -87,10 +87,10 @@ export function elf(bits: 32 | 64, entry: bigint, segments: readonly Segment[], 
   view.setUint16(wide ? 56 : 44, parts.length, true)
   parts.forEach((part, i) => {
     const base = headerSize + i * entrySize
-    const memorySize = 'memorySize' in part && part.memorySize !== undefined ? part.memorySize : part.data.length
+    const memorySize = part.memorySize ?? part.data.length
     view.setUint32(base, part.type, true)
     word(base + 4, base + 8, BigInt(at))
-    word(base + 8, base + 16, 'virtual' in part && part.virtual !== undefined ? part.virtual : BigInt(part.physical))
+    word(base + 8, base + 16, part.virtual ?? BigInt(part.physical))
     word(base + 12, base + 24, BigInt(part.physical))
     word(base + 16, base + 32, BigInt(part.data.length))
     word(base + 20, base + 40, BigInt(memorySize))
