@@ -242,8 +242,7 @@ export class Decoder {
       if (more === undefined) return 'more'
       stackDefault = more
     }
-    // 64-bit mode ignores CS, DS, ES and SS overrides: rSP and rBP still mean the stack then (SDM vol. 2, 2.1.1).
-    this.segment = override >= 0 && !(long && override < L.SEG_FS) ? override : stackDefault ? L.SEG_SS : L.SEG_DS
+    this.segment = override >= 0 ? override : stackDefault ? L.SEG_SS : L.SEG_DS
 
     this.immediate = 0n
     let position = 0
