@@ -1,10 +1,10 @@
-import { i32, i64 } from '@entresol/wasm-builder'
+import { i32 } from '@entresol/wasm-builder'
 import type { Emitter } from '../../emit/emitter.ts'
 import { i64x2, lowQword, shuffleQwords } from '../../emit/lanes.ts'
 import type { FunctionBuilder, I32, V128 } from '../../emit/lanes.ts'
 import * as L from '../../state/layout.ts'
 import { row } from '../row.ts'
-import type { Emit, Row, RowOptions } from '../row.ts'
+import type { Emit, Row } from '../row.ts'
 
 /**
  * What an operation does to 128 bits. `x` is the first source (of legacy forms the destination), `y` the second; both are bound.
@@ -29,9 +29,9 @@ export function enterMmx(e: Emitter): void {
 }
 
 /** dst = lane(dst, src): legacy 128-bit form. */
-export const legacyBinary = (lane: Lane, immediate = false): Emit => (e) => {
+export const legacyBinary = (lane: Lane, immediate = false, unaligned = false): Emit => (e) => {
   e.requireUnit('sse')
-  const y = e.getV(1)
+  const y = e.getV(1, unaligned)
   const x = e.getV(0)
   e.setV(0, lane(e.b, x, y, immediate ? immediateByte(e) : i32.const(0), 0))
 }
@@ -132,5 +132,4 @@ export function packed(mnemonic: string, opcode: string, lane: Lane, options: Pa
 /** The first statement of any vector row: the unit its encoding belongs to. */
 export const requireVector = (e: Emitter): void => e.requireUnit(e.vex ? 'avx' : 'sse')
 
-export const zero64 = (value: I32): ReturnType<typeof i64.extend_i32_u> => i64.extend_i32_u(value)
-export type { Emit, Row, RowOptions }
+export type { Emit, Row }

@@ -7,7 +7,8 @@ import type { I32, V128 } from '../../emit/lanes.ts'
 import * as L from '../../state/layout.ts'
 import { row } from '../row.ts'
 import { enterMmx, immediateByte, legacyBinary, packed, vexBinary, vexUnary } from './forms.ts'
-import type { Emit, Lane, Row, RowOptions } from './forms.ts'
+import type { RowOptions } from '../row.ts'
+import type { Emit, Lane, Row } from './forms.ts'
 
 /** Shuffles and blends within 128-bit lanes (SDM vol. 2, PSHUFB .., SHUFPS, PALIGNR, BLENDPS .., VPERMILPS). */
 
