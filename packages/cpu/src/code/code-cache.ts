@@ -50,6 +50,8 @@ export class CodeCache implements CodeWatch {
   readonly #codeFrames: Uint8Array
   readonly #decoder: Decoder
   readonly #bytes = new Uint8Array(2 * MAX_INSTRUCTION_BYTES)
+  /** What is behind the records that hand over to the monitor. */
+  readonly #intercepted = new Map<number, Variant>()
   decoded = 0
   invalidated = 0
   flushes = 0
@@ -90,6 +92,7 @@ export class CodeCache implements CodeWatch {
     this.flushes++
     this.#next = this.#arena
     this.#tables.clear()
+    this.#intercepted.clear()
     this.#codeFrames.fill(0)
     this.#options.onFlush()
   }
@@ -142,7 +145,10 @@ export class CodeCache implements CodeWatch {
     }
     const variant = decoder.variant!
     decoder.writeRecord(this.#view, at, offset)
-    if (this.#options.intercepted(variant)) this.#view.setUint16(at + R_HANDLER, PSEUDO_INTERCEPT, true)
+    if (this.#options.intercepted(variant)) {
+      this.#view.setUint16(at + R_HANDLER, PSEUDO_INTERCEPT, true)
+      this.#intercepted.set(at, variant)
+    }
     return variant.row.options.ends === true
   }
 
@@ -157,7 +163,7 @@ export class CodeCache implements CodeWatch {
   /** Variant behind the last record written by `decodeRun` or `decodeStep`. */
   variantOf(record: number): Variant | undefined {
     const handler = this.#view.getUint16(record + R_HANDLER, true)
-    return this.#options.table.byId(handler)
+    return handler === PSEUDO_INTERCEPT ? this.#intercepted.get(record) : this.#options.table.byId(handler)
   }
 
   /**

@@ -65,6 +65,37 @@ export class BuddyAllocator {
     }
   }
 
+  /** First of `count` free frames in a row, aligned to nothing, -1 when there is no such run. Looks at every frame: for a few big reservations. */
+  takeRange(count: number): number {
+    const frame = this.#findRun(count)
+    if (frame < 0) return NONE
+    let end = frame
+    while (end < frame + count) {
+      const order = this.#head[end]! - 1
+      this.#unlink(end, order)
+      this.freeFrames -= 2 ** order
+      end += 2 ** order
+    }
+    this.giveRange(frame + count, end - frame - count)
+    return frame
+  }
+
+  #findRun(count: number): number {
+    let start = NONE
+    for (let at = 0; at < this.frames;) {
+      const order = this.#head[at]! - 1
+      if (order < 0) {
+        start = NONE
+        at++
+        continue
+      }
+      if (start === NONE) start = at
+      at += 2 ** order
+      if (at - start >= count) return start
+    }
+    return NONE
+  }
+
   /** Order of the largest free block, -1 when nothing is free. */
   largestFreeOrder(): number {
     let order = MAX_ORDER

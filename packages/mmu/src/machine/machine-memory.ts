@@ -89,10 +89,8 @@ export class FrameMemory implements MachineMemory {
 
   reserve(bytes: number): MachineAddress {
     const count = Math.max(1, Math.ceil(bytes / FRAME_SIZE))
-    const order = Math.ceil(Math.log2(count))
-    const frame = this.#buddy.take(order)
+    const frame = this.#buddy.takeRange(count)
     if (frame < 0) throw this.#exhausted(count)
-    this.#buddy.giveRange(frame + count, 2 ** order - count)
     this.#handOut(frame, count)
     return (frame * FRAME_SIZE) as MachineAddress
   }

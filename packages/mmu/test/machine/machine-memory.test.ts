@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { FrameMemory} from '../../src/index.ts'
 import { createMachineMemory } from '../../src/index.ts'
 
+const MIB = 2 ** 20
+
 const codeOf = (action: () => unknown): unknown => {
   try {
     action()
@@ -57,4 +59,25 @@ describe('machine memory', () => {
     memory.release(mfn)
     expect(memory.framesUsed).toBe(used - 1)
   })
+})
+
+it('a reservation needs contiguous frames, no aligned power of two of them', () => {
+  const memory = createMachineMemory({ bytes: 86 * MIB })
+  memory.allocate(0)
+  const address = memory.reserve(48 * MIB)
+  expect(memory.framesUsed).toBe(48 * 256 + 2)
+  memory.u8[address + 48 * MIB - 1] = 1
+  const rest = memory.reserve(37 * MIB)
+  expect(rest >= address + 48 * MIB || rest + 37 * MIB <= address).toBe(true)
+  expect(() => memory.reserve(MIB)).toThrow('contiguous')
+  expect(memory.frames - memory.framesUsed).toBeLessThan(256)
+})
+
+it('what a reservation leaves of the last block it takes from can be allocated', () => {
+  const memory = createMachineMemory({ bytes: 16 * MIB })
+  memory.reserve(3 * 4096)
+  const left = memory.frames - memory.framesUsed
+  for (let n = 0; n < left; n++) memory.allocate(0)
+  expect(memory.framesUsed).toBe(memory.frames)
+  expect(() => memory.allocate(0)).toThrow()
 })
