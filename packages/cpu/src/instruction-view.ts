@@ -71,6 +71,14 @@ export class InstructionView implements HostInstruction {
     return this.#state.view.getUint16(this.#record + R.R_REG, true)
   }
 
+  get vvvvCell(): number {
+    return this.#state.view.getUint16(this.#record + R.R_VVVV, true)
+  }
+
+  get vectorBytes(): 16 | 32 {
+    return this.variant?.vectorBytes ?? 16
+  }
+
   get stackSegment(): boolean {
     return (this.#state.view.getUint8(this.#record + R.R_FLAGS) & R.RECORD_STACK) !== 0
   }
@@ -104,6 +112,17 @@ export class InstructionView implements HostInstruction {
     const legacy = this.#state.view.getUint8(this.#record + R.R_FLAGS) & R.RECORD_LEGACY
     const segment = !write ? this.#state.view.getUint16(this.#record + R.R_SEGMENT, true) : legacy ? L.segment(L.SEG_ES) : L.ZERO
     return this.#segmented(segment, this.addressRegister(operand === 'address' ? 0 : write ? 7 : 6), size, write)
+  }
+
+  linearAt(offset: bigint, size: number, write: boolean): bigint {
+    const segment = this.#state.view.getUint16(this.#record + R.R_SEGMENT, true)
+    return this.#segmented(segment, BigInt.asUintN(this.#addressBits, offset), size, write)
+  }
+
+  vectorAddress(): { base: bigint; indexCell: number; scale: number } {
+    const { view } = this.#state
+    const base = this.#state.u64(view.getUint16(this.#record + R.R_BASE, true)) + BigInt(view.getInt32(this.#record + R.R_DISPLACEMENT, true))
+    return { base, indexCell: view.getUint16(this.#record + R.R_INDEX, true), scale: view.getUint8(this.#record + R.R_SCALE) }
   }
 
   linear(size: number, write: boolean): bigint {

@@ -147,6 +147,10 @@ function readOperands(operands: readonly string[], out: Build): void {
       if (/^[RUN]/.test(operand) && out.modrm === 'both') out.modrm = 'reg'
       if (/^M/.test(operand) && out.modrm === 'both') out.modrm = 'mem'
       out.memory = SIZES[size] ?? 16
+    } else if (/^vm(32|64)[xy]$/.test(operand)) {
+      out.modrm = 'mem'
+      out.memory = 4
+      out.vsib = operand.startsWith('vm32') ? 4 : 8
     } else if (operand === 'Sw') out.segment = operands[0] === 'Sw' ? 'load' : 'store'
   }
   out.immediates = immediates

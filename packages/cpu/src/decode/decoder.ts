@@ -238,7 +238,9 @@ export class Decoder {
     this.ripRelative = this.moffs = this.relative = false
     let stackDefault = false
     if (memory) {
-      const more = this.addressSize === 16 ? this.#memory16() : this.#memory32(long)
+      // A vector index needs the SIB byte (SDM vol. 2, 2.3.12).
+      if (variant.vsib && (this.addressSize === 16 || (modrm & 7) !== 4)) return 'undefined'
+      const more = this.addressSize === 16 ? this.#memory16() : this.#memory32(long, variant.vsib)
       if (more === undefined) return 'more'
       stackDefault = more
     }
@@ -348,7 +350,7 @@ export class Decoder {
     return base === 5
   }
 
-  #memory32(long: boolean): boolean | undefined {
+  #memory32(long: boolean, vsib: boolean): boolean | undefined {
     const mod = this.#modrm >> 6
     let base = this.#modrm & 7
     let wide = mod === 2
@@ -357,8 +359,8 @@ export class Decoder {
       const sib = this.#u8()
       if (sib < 0) return undefined
       const index = ((sib >> 3) & 7) | (this.#rex & 2) << 2
-      if (index !== 4) {
-        this.index = L.REGS + index * 8
+      if (vsib || index !== 4) {
+        this.index = vsib ? L.YMM + index * 32 : L.REGS + index * 8
         this.scale = sib >> 6
       }
       base = sib & 7

@@ -7,7 +7,8 @@ export type RegisterField = 'rm' | 'reg' | 'vvvv'
 /** An operand as one variant of a row has it. Sizes: `width` in bits for integers, `bytes` of memory for vectors. */
 export type OperandForm =
   | { readonly kind: 'gpr'; readonly field: RegisterField; readonly width: Width }
-  | { readonly kind: 'memory'; readonly width: Width; readonly bytes: number }
+  /** `vsib`: the index is a vector register (SDM vol. 2, 2.3.12). */
+  | { readonly kind: 'memory'; readonly width: Width; readonly bytes: number; readonly vsib?: true }
   | { readonly kind: 'immediate'; readonly width: Width; readonly bytes: number }
   | { readonly kind: 'relative'; readonly bytes: number; readonly width: Width }
   | { readonly kind: 'moffs'; readonly width: Width; readonly bytes: number }
@@ -67,6 +68,8 @@ export function resolveOperand(spec: string, shape: VariantShape): OperandForm {
     const width = fixed[1] === 'v' || fixed[1] === 'z' ? scalarWidth(fixed[1], shape) : fixed[1]
     return { kind: 'fixed', number: fixed[0], width }
   }
+  // vm32x, vm64y ..: elements addressed by a vector of 32- or 64-bit indices.
+  if (/^vm(32|64)[xy]$/.test(spec)) return { kind: 'memory', width: 64, bytes: 8, vsib: true }
   const letter = spec[0]!
   const size = spec.slice(1)
   const width = scalarWidth(size, shape)

@@ -21,6 +21,8 @@ export interface Variant {
   readonly hot: boolean
   /** Immediate bytes behind ModRM and displacement, in order. */
   readonly immediates: readonly number[]
+  /** The memory operand's index is a vector register. */
+  readonly vsib: boolean
 }
 
 /** A row with its parsed encoding and its variants by `variantKey`. */
@@ -60,7 +62,7 @@ export class InstructionTable {
       const sized = row.options.string === true || encoding.size !== undefined || usesSize(specs) || row.operands === ''
       const widths: readonly Width[] = typeof encoding.size === 'number' ? [encoding.size] : sized ? WIDTHS : encoding.rexW === 1 ? [64] : [32]
       const splits = specs.some((s) => /^[EWQ]/.test(s))
-      const onlyMemory = encoding.form === 'memory' || specs.some((s) => /^M/.test(s))
+      const onlyMemory = encoding.form === 'memory' || specs.some((s) => /^(?:M|vm)/.test(s))
       const memories = encoding.form === 'register' ? [false] : onlyMemory ? [true] : splits ? [false, true] : [false]
       const lengths: readonly (16 | 32)[] = encoding.vex?.l === 1 ? [32] : encoding.vex?.l === 'any' && specs.some((s) => /[xX]$/.test(s)) ? [16, 32] : [16]
       for (const width of widths) for (const memory of memories) for (const bytes of lengths) {
@@ -69,7 +71,7 @@ export class InstructionTable {
           const operands = specs.map((s) => resolveOperand(s, shape))
           const immediates = operands.flatMap((o) => (o.kind === 'immediate' || o.kind === 'relative' ? [o.bytes] : o.kind === 'xmm' && o.field === 'is4' ? [1] : []))
           const hot = row.options.hot === true && (width !== 16 || !sized) && repeat === 'none'
-          const variant: Variant = { row, width, memory, vectorBytes: bytes, repeat, operands, id: 0, hot, immediates }
+          const variant: Variant = { row, width, memory, vectorBytes: bytes, repeat, operands, id: 0, hot, immediates, vsib: operands.some((o) => o.kind === 'memory' && o.vsib === true) }
           variants.push(variant)
           byKey[variantKey(width, memory, bytes === 32, repeat)] = variant
           if (widths.length === 1) for (const w of WIDTHS) byKey[variantKey(w, memory, bytes === 32, repeat)] ??= variant

@@ -92,8 +92,15 @@ export interface HostInstruction {
   /** State offsets of register operands. */
   readonly rmCell: number
   readonly regCell: number
+  readonly vvvvCell: number
+  /** Vector length in bytes: 32 for VEX.256. */
+  readonly vectorBytes: 16 | 32
   /** Linear address of the memory operand; checks segment limit and rights for `size` bytes. Throws GuestFault. */
   linear(size: number, write: boolean): bigint
+  /** The same for `offset`, truncated to the address size, in the memory operand's segment. */
+  linearAt(offset: bigint, size: number, write: boolean): bigint
+  /** Parts of an address with a vector index: base plus displacement, cell of the index register, shift of each index. */
+  vectorAddress(): { base: bigint; indexCell: number; scale: number }
   /** Effective address without segment. */
   effectiveAddress(): bigint
   /** True for the stack segment (faults are #SS). */

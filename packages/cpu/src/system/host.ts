@@ -8,13 +8,14 @@ import { MISC_FUNCTIONS } from './misc.ts'
 import { PORT_FUNCTIONS } from './ports.ts'
 import { SEGMENT_FUNCTIONS } from './segment-instructions.ts'
 import { INTERRUPT_FUNCTIONS } from './software-interrupts.ts'
+import { SIMD_FUNCTIONS } from './simd.ts'
 import { swapgs, syscall, sysenter, sysexit, sysret } from './syscall.ts'
 import { UNIT_FUNCTIONS } from './units.ts'
 import { XSAVE_FUNCTIONS } from './xsave.ts'
 
 /** Rare instructions by the name rows use in `host(name)`. `cross-page` and `intercept` are the vCPU's own. */
 export const HOST_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
-  ...INTEGER_FUNCTIONS, ...UNIT_FUNCTIONS,
+  ...SIMD_FUNCTIONS, ...INTEGER_FUNCTIONS, ...UNIT_FUNCTIONS,
   ...CONTROL_FUNCTIONS, ...SEGMENT_FUNCTIONS, ...PORT_FUNCTIONS, ...MISC_FUNCTIONS, ...INTERRUPT_FUNCTIONS, ...XSAVE_FUNCTIONS,
   cli, sti, pushf, popf, iret, syscall, sysret, sysenter, sysexit, swapgs,
   'jump-far': jumpFar,

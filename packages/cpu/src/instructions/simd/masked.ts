@@ -1,0 +1,50 @@
+import { host, row } from '../row.ts'
+import type { Emit, Row } from '../row.ts'
+
+/** Masked moves, gathers and string comparison: rare and long, carried out by system/simd.ts and system/string-compare.ts. */
+
+const hosted = (name: string, ...units: ('mmx' | 'sse' | 'avx')[]): Emit => (e) => {
+  for (const unit of units) e.requireUnit(unit)
+  host(name)(e)
+}
+
+const maskedMoves = (name: string, w: 'W0' | 'W1', load: string, store: string, size: 32 | 64, feature: string): Row[] => [
+  row(name, `VEX.LIG.66.0F38.${w} ${load} /r !mod3`, 'Vx,Hx,Mx', hosted(`masked-load-${size}`, 'avx'), { feature }),
+  row(name, `VEX.LIG.66.0F38.${w} ${store} /r !mod3`, 'Mx,Hx,Vx', hosted(`masked-store-${size}`, 'avx'), { feature }),
+]
+
+/** The destination comes first, the mask last. Lengths of index and data vectors differ where their elements do. */
+const gathers = (prefix: 'VPGATHER' | 'VGATHER', opcode: string, index: 32 | 64, suffixes: readonly [string, string]): Row[] =>
+  ([[suffixes[0], 'W0', 32], [suffixes[1], 'W1', 64]] as const).flatMap(([suffix, w, data]) => (['128', '256'] as const).map((length) => {
+    const letter = length === '128' || (index === 32 && data === 64) ? 'x' : 'y'
+    const operands = `Vx,vm${index}${letter},Hx`
+    return row(prefix + suffix, `VEX.${length}.66.0F38.${w} ${opcode} /r !mod3`, operands, hosted(`gather-${index}-${data}`, 'avx'), { feature: 'avx2' })
+  }))
+
+const stringCompare = (name: string, opcode: string): Row[] => {
+  const lower = name.toLowerCase()
+  return [
+    row(name, `66 0F 3A ${opcode} /r REX.W`, 'Vdq,Wdq,Ib', hosted(`${lower}-64`, 'sse'), { feature: 'sse4_2' }),
+    row(name, `66 0F 3A ${opcode} /r W0`, 'Vdq,Wdq,Ib', hosted(lower, 'sse'), { feature: 'sse4_2' }),
+    row(`V${name}`, `VEX.128.66.0F3A.W1 ${opcode} /r o64`, 'Vdq,Wdq,Ib', hosted(`v${lower}-64`, 'avx'), { feature: 'avx' }),
+    row(`V${name}`, `VEX.128.66.0F3A.WIG ${opcode} /r`, 'Vdq,Wdq,Ib', hosted(`v${lower}`, 'avx'), { feature: 'avx' }),
+  ]
+}
+
+export const MASKED: readonly Row[] = [
+  row('MASKMOVQ', 'NP 0F F7 /r mod3', 'Pq,Nq', hosted('maskmovq', 'mmx'), { feature: 'sse' }),
+  row('MASKMOVDQU', '66 0F F7 /r mod3', 'Vdq,Udq', hosted('maskmovdqu', 'sse'), { feature: 'sse2' }),
+  row('VMASKMOVDQU', 'VEX.128.66.0F.WIG F7 /r mod3', 'Vdq,Udq', hosted('maskmovdqu', 'avx'), { feature: 'avx' }),
+  ...maskedMoves('VMASKMOVPS', 'W0', '2C', '2E', 32, 'avx'),
+  ...maskedMoves('VMASKMOVPD', 'W0', '2D', '2F', 64, 'avx'),
+  ...maskedMoves('VPMASKMOVD', 'W0', '8C', '8E', 32, 'avx2'),
+  ...maskedMoves('VPMASKMOVQ', 'W1', '8C', '8E', 64, 'avx2'),
+  ...gathers('VPGATHER', '90', 32, ['DD', 'DQ']),
+  ...gathers('VPGATHER', '91', 64, ['QD', 'QQ']),
+  ...gathers('VGATHER', '92', 32, ['DPS', 'DPD']),
+  ...gathers('VGATHER', '93', 64, ['QPS', 'QPD']),
+  ...stringCompare('PCMPESTRM', '60'),
+  ...stringCompare('PCMPESTRI', '61'),
+  ...stringCompare('PCMPISTRM', '62'),
+  ...stringCompare('PCMPISTRI', '63'),
+]

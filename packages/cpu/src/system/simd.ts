@@ -1,0 +1,84 @@
+import { GuestFault, UD } from '../memory/fault.ts'
+import * as L from '../state/layout.ts'
+import type { HostFunction, HostInstruction, SystemContext } from './context.ts'
+import { STRING_COMPARE_FUNCTIONS } from './string-compare.ts'
+
+/** Vector instructions whose memory accesses depend on a mask: elements that are masked out are not touched and cannot fault. */
+
+type Size = 1 | 4 | 8
+
+const readElement = (c: SystemContext, cell: number, size: Size): bigint => {
+  const { view, base } = c.state
+  return size === 8 ? view.getBigUint64(base + cell, true) : BigInt(size === 4 ? view.getUint32(base + cell, true) : view.getUint8(base + cell))
+}
+
+function writeElement(c: SystemContext, cell: number, size: Size, value: bigint): void {
+  const { view, base } = c.state
+  if (size === 8) view.setBigUint64(base + cell, value, true)
+  else view.setUint32(base + cell, Number(value & 0xffffffffn), true)
+}
+
+const signBit = (c: SystemContext, cell: number, size: number): boolean => (c.state.view.getUint8(c.state.base + cell + size - 1) & 0x80) !== 0
+
+/** VMASKMOVPS/PD, VPMASKMOVD/Q from memory: masked-out elements of the destination become zero. */
+const maskedLoad = (size: 4 | 8): HostFunction => (c, i) => {
+  const start = i.effectiveAddress()
+  const loaded = new BigUint64Array(32 / size)
+  for (let at = 0; at < i.vectorBytes; at += size) {
+    if (!signBit(c, i.vvvvCell + at, size)) continue
+    loaded[at / size] = c.memory.read(i.linearAt(start + BigInt(at), size, false), size, 'current', i.stackSegment)
+  }
+  loaded.forEach((value, n) => writeElement(c, i.regCell + n * size, size, value))
+}
+
+/** Every element is known to be writable before the first is written. */
+function maskedStore(c: SystemContext, i: HostInstruction, start: bigint, size: Size, bytes: number, maskCell: number, sourceCell: number): void {
+  const places: [linear: bigint, value: bigint][] = []
+  for (let at = 0; at < bytes; at += size) {
+    if (!signBit(c, maskCell + at, size)) continue
+    const linear = i.linearAt(start + BigInt(at), size, true)
+    c.memory.probe(linear, size, true)
+    places.push([linear, readElement(c, sourceCell + at, size)])
+  }
+  for (const [linear, value] of places) c.memory.write(linear, size, value, 'current', i.stackSegment)
+}
+
+const maskedStoreVector = (size: 4 | 8): HostFunction => (c, i) =>
+  maskedStore(c, i, i.effectiveAddress(), size, i.vectorBytes, i.vvvvCell, i.regCell)
+
+/** MASKMOVQ, MASKMOVDQU: bytes of ModRM.reg to DS:rDI where ModRM.rm has bit 7 set. */
+const maskedBytes = (bytes: 8 | 16): HostFunction => (c, i) => {
+  maskedStore(c, i, i.addressRegister(7), 1, bytes, i.rmCell, i.regCell)
+  if (bytes === 16) return
+  c.state.setU32(L.FPU_TOP, 0)
+  c.state.setU32(L.FPU_EMPTY, 0)
+}
+
+/**
+ * VGATHER.., VPGATHER..: destination ModRM.reg, mask VEX.vvvv. An element that is done clears its mask, so that the instruction
+ * starts again behind it after a fault (SDM vol. 2, VPGATHERDD).
+ */
+const gather = (indexSize: 4 | 8, size: 4 | 8): HostFunction => (c, i) => {
+  const { base, indexCell, scale } = i.vectorAddress()
+  const [destination, mask] = [i.regCell, i.vvvvCell]
+  if (destination === mask || destination === indexCell || mask === indexCell) throw new GuestFault(UD)
+  const count = i.vectorBytes / Math.max(indexSize, size)
+  for (let n = 0; n < count; n++) writeElement(c, mask + n * size, size, signBit(c, mask + n * size, size) ? -1n & (size === 8 ? 0xffffffffffffffffn : 0xffffffffn) : 0n)
+  for (let at = count * size; at < 32; at += 4) writeElement(c, mask + at, 4, 0n)
+  for (let n = 0; n < count; n++) {
+    if (!signBit(c, mask + n * size, size)) continue
+    const index = BigInt.asIntN(indexSize * 8, readElement(c, indexCell + n * indexSize, indexSize))
+    const value = c.memory.read(i.linearAt(base + (index << BigInt(scale)), size, false), size, 'current', i.stackSegment)
+    writeElement(c, destination + n * size, size, value)
+    writeElement(c, mask + n * size, size, 0n)
+  }
+  for (let at = count * size; at < 32; at += 4) writeElement(c, destination + at, 4, 0n)
+}
+
+export const SIMD_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
+  'masked-load-32': maskedLoad(4), 'masked-load-64': maskedLoad(8),
+  'masked-store-32': maskedStoreVector(4), 'masked-store-64': maskedStoreVector(8),
+  maskmovq: maskedBytes(8), maskmovdqu: maskedBytes(16),
+  'gather-32-32': gather(4, 4), 'gather-32-64': gather(4, 8), 'gather-64-32': gather(8, 4), 'gather-64-64': gather(8, 8),
+  ...STRING_COMPARE_FUNCTIONS,
+}
