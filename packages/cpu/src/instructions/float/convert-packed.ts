@@ -1,0 +1,66 @@
+import { i32, i64 } from '@entresol/wasm-builder'
+import type { Emitter, I32, I64, Int, V128 } from '../../emit/emitter.ts'
+import { row } from '../row.ts'
+import type { Emit, Row } from '../row.ts'
+import { DOUBLE, lanesOf, readVectors, requireSimd, SINGLE, vectorsOf, withExceptions, writeVectors } from './format.ts'
+import type { Format } from './format.ts'
+import { AVX, legacyEncoding, sse, vexEncoding } from './rows.ts'
+import type { Prefix } from './rows.ts'
+
+export type Convert = (e: Emitter, x: Int, mxcsr: I32) => Int
+
+const by = (name: string, type: 'i32' | 'i64'): Convert => (e, x, mxcsr) => e.helper(name, type, x, mxcsr)
+/** 32-bit integers have the shape of singles. */
+export const FROM_I32_TO_SINGLE: Convert = by('f32_fromI32', 'i32')
+export const FROM_I32_TO_DOUBLE: Convert = by('f64_fromI32', 'i64')
+export const SINGLE_TO_I32: Convert = by('f32_toI32', 'i32')
+export const SINGLE_TRUNCATED_TO_I32: Convert = by('f32_truncateToI32', 'i32')
+export const DOUBLE_TO_I32: Convert = by('f64_toI32', 'i32')
+export const DOUBLE_TRUNCATED_TO_I32: Convert = by('f64_truncateToI32', 'i32')
+const SINGLE_TO_DOUBLE = by('f64_fromF32', 'i64')
+const DOUBLE_TO_SINGLE = by('f32_fromF64', 'i32')
+
+export const halves = (e: Emitter, x: I64): I32[] => [e.b.let(i32.wrap_i64(x)), e.b.let(i32.wrap_i64(i64.shr_u(x, i64.const(32))))]
+
+const convertAll = (e: Emitter, x: readonly Int[], to: Format, convert: Convert): V128[] =>
+  withExceptions(e, (mxcsr) => vectorsOf(to, x.map((value) => convert(e, value, mxcsr))).map((v) => e.b.let(v)))
+
+/** Elements of 32 bits to elements of 32 bits. */
+const same = (convert: Convert): Emit => (e) => {
+  requireSimd(e)
+  writeVectors(e, 0, convertAll(e, lanesOf(e, SINGLE, readVectors(e, 1)), SINGLE, convert))
+}
+
+/** 32 to 64 bits: the source is half as long and needs no alignment. */
+const widen = (convert: Convert): Emit => (e) => {
+  requireSimd(e)
+  const x = e.vectorLength === 256 ? lanesOf(e, SINGLE, [e.getV(1)]) : halves(e, e.getV64(1))
+  writeVectors(e, 0, convertAll(e, x, DOUBLE, convert))
+}
+
+/** 64 to 32 bits: the result is half as long, what is above it in the low 128 bits is zero. */
+const narrow = (convert: Convert): Emit => (e) => {
+  requireSimd(e)
+  e.setV(0, convertAll(e, lanesOf(e, DOUBLE, readVectors(e, 1)), SINGLE, convert)[0]!)
+}
+
+function rows(name: string, prefix: Prefix, opcode: string, emit: Emit, length: 'same' | 'half' = 'same'): Row[] {
+  const legacy = row(name, legacyEncoding(prefix, '0F', opcode), length === 'half' ? 'Vx,Wq' : 'Vx,Wx', emit, sse(DOUBLE))
+  if (length === 'same') return [legacy, row(`V${name}`, vexEncoding(prefix, '0F', opcode), 'Vx,Wx', emit, AVX)]
+  return [
+    legacy,
+    row(`V${name}`, vexEncoding(prefix, '0F', opcode, '128'), 'Vx,Wq', emit, AVX),
+    row(`V${name}`, vexEncoding(prefix, '0F', opcode, '256'), 'Vx,Wdq', emit, AVX),
+  ]
+}
+
+export const FLOAT_CONVERT_PACKED: readonly Row[] = [
+  ...rows('CVTPS2PD', 'NP', '5A', widen(SINGLE_TO_DOUBLE), 'half'),
+  ...rows('CVTPD2PS', '66', '5A', narrow(DOUBLE_TO_SINGLE)),
+  ...rows('CVTDQ2PS', 'NP', '5B', same(FROM_I32_TO_SINGLE)),
+  ...rows('CVTPS2DQ', '66', '5B', same(SINGLE_TO_I32)),
+  ...rows('CVTTPS2DQ', 'F3', '5B', same(SINGLE_TRUNCATED_TO_I32)),
+  ...rows('CVTDQ2PD', 'F3', 'E6', widen(FROM_I32_TO_DOUBLE), 'half'),
+  ...rows('CVTPD2DQ', 'F2', 'E6', narrow(DOUBLE_TO_I32)),
+  ...rows('CVTTPD2DQ', '66', 'E6', narrow(DOUBLE_TRUNCATED_TO_I32)),
+]
