@@ -101,6 +101,11 @@ export class LinearMemory {
     void low
   }
 
+  /** An access that runs out of the canonical range is refused before any page is looked at. */
+  #requireCanonicalEnd(low: number, high: number, size: number, stack: boolean): void {
+    if (low + size > 0x100000000 && this.#state.mode64) this.#requireCanonical(0, (high + 1) >>> 0, stack)
+  }
+
   /**
    * The generated code's slow path: linear address in HOST_VALUE. Returns a machine address to access: RAM itself, or SCRATCH.
    */
@@ -132,8 +137,7 @@ export class LinearMemory {
     const state = this.#state
     const scratch = state.base + L.SCRATCH
     const write = (access & SLOW_WRITE) !== 0
-    // An access that runs out of the canonical range is refused before any page is looked at.
-    if (low + size > 0x100000000 && state.mode64) this.#requireCanonical(0, (high + 1) >>> 0, stack)
+    this.#requireCanonicalEnd(low, high, size, stack)
     if (write) {
       // Every page must accept the whole store before any byte is written.
       this.#eachPage(low, high, size, (l, h) => void this.#translate(l, h, ACCESS_WRITE, set, stack))
@@ -211,11 +215,13 @@ export class LinearMemory {
   /** Checks that [linear, linear + size) can be accessed, without doing it. */
   probe(linear: bigint, size: number, write: boolean, privilege: Privilege = 'current'): void {
     const set = this.#set(privilege)
+    this.#requireCanonicalEnd(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), size, false)
     this.#eachPage(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), size,
       (l, h) => void this.#translate(l, h, write ? ACCESS_WRITE : 0, set, false))
   }
 
   readBytes(linear: bigint, into: Uint8Array, privilege: Privilege = 'current', stack = false): void {
+    this.#requireCanonicalEnd(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), into.length, stack)
     if (this.watch?.watching && privilege === 'current') this.#noteAccess(linear, into.length, false, this.#set(privilege), stack)
     this.#transfer(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), into.length, 0, this.#set(privilege), stack, into, 0, false)
   }

@@ -46,8 +46,12 @@ function maskedStore(c: SystemContext, i: HostInstruction, start: bigint, size: 
 const maskedStoreVector = (size: 4 | 8): HostFunction => (c, i) =>
   maskedStore(c, i, i.effectiveAddress(), size, i.vectorBytes, i.vvvvCell, i.regCell)
 
-/** MASKMOVQ, MASKMOVDQU: bytes of ModRM.reg to DS:rDI where ModRM.rm has bit 7 set. */
-const maskedBytes = (bytes: 8 | 16): HostFunction => (c, i) => {
+/**
+ * MASKMOVQ, MASKMOVDQU: bytes of ModRM.reg to DS:rDI where ModRM.rm has bit 7 set. Whether bytes that are not written may fault is the
+ * processor's choice (SDM vol. 2, MASKMOVDQU); on a Zen 4 they do in the VEX form.
+ */
+const maskedBytes = (bytes: 8 | 16, whole: boolean): HostFunction => (c, i) => {
+  if (whole) c.memory.probe(i.linearAt(i.addressRegister(7), bytes, true), bytes, true)
   maskedStore(c, i, i.addressRegister(7), 1, bytes, i.rmCell, i.regCell)
   if (bytes === 16) return
   c.state.setU32(L.FPU_TOP, 0)
@@ -55,30 +59,35 @@ const maskedBytes = (bytes: 8 | 16): HostFunction => (c, i) => {
 }
 
 /**
- * VGATHER.., VPGATHER..: destination ModRM.reg, mask VEX.vvvv. An element that is done clears its mask, so that the instruction
- * starts again behind it after a fault (SDM vol. 2, VPGATHERDD).
+ * VGATHER.., VPGATHER..: destination ModRM.reg, mask VEX.vvvv. An element that is done or skipped clears its mask, so that the
+ * instruction starts again behind it after a fault (SDM vol. 2, VPGATHERDD). The rest of the mask stays as it is until the end: so a
+ * Zen 4 has it, where the SDM's pseudocode spreads the sign bits first.
  */
 const gather = (indexSize: 4 | 8, size: 4 | 8): HostFunction => (c, i) => {
   const { base, indexCell, scale } = i.vectorAddress()
   const [destination, mask] = [i.regCell, i.vvvvCell]
   if (destination === mask || destination === indexCell || mask === indexCell) throw new GuestFault(UD)
   const count = i.vectorBytes / Math.max(indexSize, size)
-  for (let n = 0; n < count; n++) writeElement(c, mask + n * size, size, signBit(c, mask + n * size, size) ? -1n & (size === 8 ? 0xffffffffffffffffn : 0xffffffffn) : 0n)
-  for (let at = count * size; at < 32; at += 4) writeElement(c, mask + at, 4, 0n)
   for (let n = 0; n < count; n++) {
-    if (!signBit(c, mask + n * size, size)) continue
+    if (!signBit(c, mask + n * size, size)) {
+      writeElement(c, mask + n * size, size, 0n)
+      continue
+    }
     const index = BigInt.asIntN(indexSize * 8, readElement(c, indexCell + n * indexSize, indexSize))
     const value = c.memory.read(i.linearAt(base + (index << BigInt(scale)), size, false), size, 'current', i.stackSegment)
     writeElement(c, destination + n * size, size, value)
     writeElement(c, mask + n * size, size, 0n)
   }
-  for (let at = count * size; at < 32; at += 4) writeElement(c, destination + at, 4, 0n)
+  for (let at = 0; at < 32; at += 4) {
+    writeElement(c, mask + at, 4, 0n)
+    if (at >= count * size) writeElement(c, destination + at, 4, 0n)
+  }
 }
 
 export const SIMD_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
   'masked-load-32': maskedLoad(4), 'masked-load-64': maskedLoad(8),
   'masked-store-32': maskedStoreVector(4), 'masked-store-64': maskedStoreVector(8),
-  maskmovq: maskedBytes(8), maskmovdqu: maskedBytes(16),
+  maskmovq: maskedBytes(8, false), maskmovdqu: maskedBytes(16, false), vmaskmovdqu: maskedBytes(16, true),
   'gather-32-32': gather(4, 4), 'gather-32-64': gather(4, 8), 'gather-64-32': gather(8, 4), 'gather-64-64': gather(8, 8),
   ...STRING_COMPARE_FUNCTIONS,
 }

@@ -34,7 +34,7 @@ const stringCompare = (name: string, opcode: string): Row[] => {
 export const MASKED: readonly Row[] = [
   row('MASKMOVQ', 'NP 0F F7 /r mod3', 'Pq,Nq', hosted('maskmovq', 'mmx'), { feature: 'sse' }),
   row('MASKMOVDQU', '66 0F F7 /r mod3', 'Vdq,Udq', hosted('maskmovdqu', 'sse'), { feature: 'sse2' }),
-  row('VMASKMOVDQU', 'VEX.128.66.0F.WIG F7 /r mod3', 'Vdq,Udq', hosted('maskmovdqu', 'avx'), { feature: 'avx' }),
+  row('VMASKMOVDQU', 'VEX.128.66.0F.WIG F7 /r mod3', 'Vdq,Udq', hosted('vmaskmovdqu', 'avx'), { feature: 'avx' }),
   ...maskedMoves('VMASKMOVPS', 'W0', '2C', '2E', 32, 'avx'),
   ...maskedMoves('VMASKMOVPD', 'W0', '2D', '2F', 64, 'avx'),
   ...maskedMoves('VPMASKMOVD', 'W0', '8C', '8E', 32, 'avx2'),
