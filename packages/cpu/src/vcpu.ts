@@ -3,6 +3,7 @@ import type {
 } from '@entresol/interfaces'
 import { DR6_BREAKPOINTS, DR6_BS, DR7_GD } from '@entresol/x86'
 import { CodeCache } from './code/code-cache.ts'
+import { CodeFrames } from './code/code-frames.ts'
 import { InstructionTable } from './decode/variants.ts'
 import { INSTRUCTIONS } from './instructions/index.ts'
 import { buildInterpreter, PSEUDO_COUNT } from './interpreter/module.ts'
@@ -22,6 +23,7 @@ import { HOST_FUNCTIONS } from './system/host.ts'
 import { HELPER_GLOBALS, HELPER_TYPES, helperFunctions } from './helpers.ts'
 import { codeMode, pagingControl, privilegeSet, stackMask } from './system/modes.ts'
 import { usableUnits } from './system/units.ts'
+import type { VcpuTrace } from './trace.ts'
 import { resetState } from './system/reset.ts'
 import { describeIntercept, executeIntercepted, interceptsVariant } from './system/intercepts.ts'
 import { InstructionView } from './instruction-view.ts'
@@ -43,6 +45,12 @@ export interface SoftwareVcpuOptions {
   readonly tscFrequency?: number
   /** Bytes for decoded code (default 48 MiB). */
   readonly codeCacheBytes?: number
+  /** Shared by the vCPUs of a machine memory; without it this one is alone there. */
+  readonly codeFrames?: CodeFrames
+  /** PAUSE ends the slice: whoever spins waits for another vCPU of the same thread. */
+  readonly yieldOnPause?: boolean
+  /** Called back with what happens, for logs. Costs nothing when absent. */
+  readonly trace?: VcpuTrace
 }
 
 /** Where state.rip is: its page's linear address and machine frame, the offset there, and how the TLB knows it. */
@@ -98,6 +106,8 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   readonly random: RandomSource
   readonly apic: ApicRegisters
   readonly paravirtual: ParavirtualMsrs | undefined
+  readonly trace: VcpuTrace | undefined
+  readonly #yieldOnPause: boolean
   readonly intercepts: Intercepts = { ...NO_INTERCEPTS }
   readonly code: CodeCache
   readonly #interrupts: InterruptSource
@@ -144,20 +154,27 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.paravirtual = options.paravirtual
     this.#interrupts = options.interrupts
     this.#tscFrequency = options.tscFrequency ?? 1e9
+    this.trace = options.trace
+    this.#yieldOnPause = options.yieldOnPause ?? false
     this.state = new CpuState(options.memory)
     this.tlb = new Tlb(this.state)
+    const { trace } = options
+    if (trace?.flush) this.tlb.onFlush = (what, low, high) => trace.flush!(this, what, low, high)
+    const frames = options.codeFrames ?? new CodeFrames(options.memory)
     this.code = new CodeCache({
       memory: options.memory, table: TABLE, arenaBytes: options.codeCacheBytes ?? 48 * 1024 * 1024,
       stepRecords: this.state.base + L.STEP_RECORDS,
       allowed: (entry) => entry.row.options.feature === undefined || this.model.features.has(entry.row.options.feature),
       intercepted: (variant) => interceptsVariant(this.intercepts, variant),
-      onNewCode: (frame) => this.tlb.protectFrame(frame),
+      onNewCode: (frame) => frames.add(frame),
+      onCodeGone: (frame) => frames.remove(frame),
       onFlush: () => {
         this.tlb.flushFetch()
         this.#forgetPage()
       },
     })
-    this.memory = new LinearMemory(this.state, options.walker, options.physical, options.mmio, this.tlb, this.code)
+    frames.join({ wrote: (address, length) => this.code.wrote(address, length), protect: (frame) => this.tlb.protectFrame(frame) })
+    this.memory = new LinearMemory(this.state, options.walker, options.physical, options.mmio, this.tlb, frames)
     this.#breakpoints = new Breakpoints(this.state)
     const breakpoints = this.#breakpoints
     this.memory.watch = {
@@ -230,11 +247,13 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
 
   init(): void {
     this.#initPending = true
+    this.#sipiVector = -1
     this.stop()
   }
 
+  /** A start-up IPI may follow its INIT before this processor has had a turn to take that. */
   sipi(vector: number): void {
-    if (!this.#waitForSipi) return
+    if (!this.#waitForSipi && !(this.#initPending && this.id !== 0)) return
     this.#sipiVector = vector & 0xff
     this.stop()
   }
@@ -274,6 +293,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
 
   pagingChanged(): boolean {
     this.#forgetPage()
+    this.trace?.paging?.(this)
     return this.walker.configure(pagingControl(this.state, this.model.physicalAddressBits))
   }
 
@@ -301,6 +321,10 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   resumeLoaded(): void {
     this.#resumeLoaded = true
     this.stop()
+  }
+
+  pause(): void {
+    if (this.#yieldOnPause) this.stop()
   }
 
   suppressStep(): void {
@@ -469,10 +493,10 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   #boundary(): VcpuExit | undefined {
     const { state } = this
     if (this.#initPending) {
-      this.#initPending = false
+      const sipiVector = this.#sipiVector
       resetState(this, 'init')
       this.#clearEvents()
-      this.#waitForSipi = this.id !== 0
+      this.#sipiVector = sipiVector
     }
     if (this.#waitForSipi) {
       if (this.#sipiVector < 0) return { reason: 'halt' }
@@ -506,7 +530,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
 
   #execute(): number {
     const { state } = this
-    const stepping = this.#single || this.#inhibited || this.#breakpoints.armed || state.flag(L.FLAG_TF)
+    const stepping = this.#single || this.#inhibited || this.#breakpoints.armed || state.flag(L.FLAG_TF) || this.trace?.instruction !== undefined
     if (stepping) return this.#step()
     const record = this.#lookup()
     return record ? this.#wasm.run(state.base, record) : R.LEFT_AT_RIP
@@ -525,15 +549,21 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       if (this.#debugTrap) return R.LEFT_AT_RIP
     }
     const fuel = this.#fuel
+    const budget = this.#budget
     const ready = this.#guard(false, () => {
       this.#decodeStep(this.#enterPage().offset, true)
       return true
     })
     if (!ready) return R.LEFT_AT_RIP
+    this.trace?.instruction?.(this)
     state.setU32(L.FUEL, 0)
     const left = this.#wasm.run(state.base, state.base + L.STEP_RECORDS)
     // One instruction retired: the slice goes on below where it stood.
     state.setU32(L.FUEL, fuel - 1)
+    if (this.#budget !== budget) {
+      this.#budget = budget
+      this.stop()
+    }
     if (this.#fault || this.#failure !== undefined || this.#left?.kind === 'intercept') return left
     if (resume && !this.#resumeLoaded) state.setFlag(L.FLAG_RF, false)
     // After a load of SS the trap waits for one more instruction.
@@ -556,6 +586,8 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const reason = this.#left
     this.#left = undefined
     this.#halted = reason?.kind === 'halt'
+    // A halted CPU is past the one instruction that STI or a load of SS held interrupts off for: STI; HLT must wake.
+    if (this.#halted) this.#inhibited = this.#debugInhibited = false
     if (this.#debugTrap) return this.#trap()
     if (!reason || reason.kind === 'halt') return undefined
     if (reason.kind === 'shutdown') {

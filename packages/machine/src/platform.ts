@@ -1,5 +1,5 @@
-import { KvmParavirtual, SoftwareVcpu } from '@entresol/cpu'
-import type { ApicRegisters, CpuModel } from '@entresol/cpu'
+import { CodeFrames, KvmParavirtual, SoftwareVcpu } from '@entresol/cpu'
+import type { ApicRegisters, CpuModel, VcpuTrace } from '@entresol/cpu'
 import type { Clock, VcpuSignals } from '@entresol/interfaces'
 import { ApicBus, ApicPageBus, IoApic, LocalApic, MmioBus, PortBus } from '@entresol/io'
 import type { DualPic } from '@entresol/io'
@@ -22,6 +22,7 @@ export interface PlatformOptions {
   readonly extraBytes: number
   /** A sleeping run loop must look at the vCPUs. */
   readonly wake: () => void
+  readonly trace?: VcpuTrace | undefined
 }
 
 /** What every board has: memory, buses, vCPUs with local APICs, an I/O APIC. */
@@ -51,6 +52,7 @@ export class Platform {
     this.ioapic = new IoApic(this.apicBus)
     this.apicBus.onEndOfInterrupt(this.ioapic)
     this.mmio.map(IOAPIC_BASE, this.ioapic)
+    const codeFrames = new CodeFrames(this.machineMemory)
     const vcpus: SoftwareVcpu[] = []
     this.apics = Array.from({ length: cpus }, (_, id) => this.#apic(id, vcpus, options, models[id]!.physicalAddressBits))
     for (let id = 0; id < cpus; id++) {
@@ -60,7 +62,7 @@ export class Platform {
         id, memory: this.machineMemory, physical: this.ram, walker: createPageWalker(this.machineMemory, this.ram),
         ports: this.ports, mmio: new ApicPageBus(apic, this.mmio), interrupts: apic, apic: apicRegisters(apic), paravirtual,
         clock, random: { nextU32: () => crypto.getRandomValues(new Uint32Array(1))[0]! }, model: models[id]!, tscFrequency: TSC_FREQUENCY,
-        codeCacheBytes: options.codeCacheBytes,
+        codeCacheBytes: options.codeCacheBytes, codeFrames, yieldOnPause: cpus > 1, ...(options.trace ? { trace: options.trace } : {}),
       }))
     }
     this.vcpus = vcpus

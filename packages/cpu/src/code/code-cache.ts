@@ -4,7 +4,6 @@ import type { DecodeMode } from '../decode/decoder.ts'
 import type { InstructionTable, TableEntry, Variant } from '../decode/variants.ts'
 import { PSEUDO_CONTINUE, PSEUDO_CROSS, PSEUDO_EXIT, PSEUDO_GENERAL_PROTECTION, PSEUDO_INTERCEPT, PSEUDO_UNDEFINED } from '../interpreter/module.ts'
 import { R_FLAGS, R_HANDLER, R_LENGTH, R_OFFSET, RECORD_BYTES, RECORD_LEGACY } from '../interpreter/records.ts'
-import type { CodeWatch } from '../memory/linear-memory.ts'
 import * as L from '../state/layout.ts'
 
 const PAGE = 4096
@@ -27,6 +26,8 @@ export interface CodeCacheOptions {
   readonly stepRecords: number
   /** A machine frame just became code: writes to it must be seen. */
   readonly onNewCode: (frame: number) => void
+  /** Nothing decoded from the frame is left. */
+  readonly onCodeGone: (frame: number) => void
   /** Everything was dropped: fetch tags and the current page are stale. */
   readonly onFlush: () => void
 }
@@ -36,7 +37,7 @@ export interface CodeCacheOptions {
  * of a straight run are contiguous. A write that touches a decoded instruction turns its record into PSEUDO_CONTINUE, which
  * looks the address up again and decodes anew: data beside code costs no more than the check.
  */
-export class CodeCache implements CodeWatch {
+export class CodeCache {
   readonly #options: CodeCacheOptions
   readonly #view: DataView
   readonly #u8: Uint8Array
@@ -69,10 +70,6 @@ export class CodeCache implements CodeWatch {
     this.#decoder = new Decoder(options.table, options.allowed)
   }
 
-  hasCode(frame: number): boolean {
-    return this.#codeFrames[frame >>> 12] !== 0
-  }
-
   /** Table of the page at machine address `frame`, made when new. */
   tableFor(frame: number, mode: number): number {
     const key = (frame >>> 12) * 8 + mode
@@ -91,9 +88,13 @@ export class CodeCache implements CodeWatch {
   flush(): void {
     this.flushes++
     this.#next = this.#arena
+    for (const key of this.#tables.keys()) {
+      const frame = key >>> 3
+      if (this.#codeFrames[frame]) this.#options.onCodeGone((frame << 12) >>> 0)
+      this.#codeFrames[frame] = 0
+    }
     this.#tables.clear()
     this.#intercepted.clear()
-    this.#codeFrames.fill(0)
     this.#options.onFlush()
   }
 

@@ -3,27 +3,43 @@ import type { CpuState } from '../state/state.ts'
 import * as L from '../state/layout.ts'
 
 const INVALID = 0xffffffff
+const ENTRIES = 3 * L.TLB_ENTRIES
 
-/** Remembered fills before a flush just clears everything. */
-const MAX_FILLS = 4096
+/** Entry numbers in the order they were filled; an entry that changed its kind may stand in it more than once. */
+class EntryList {
+  readonly entries: Uint16Array = new Uint16Array(4 * ENTRIES)
+  length = 0
+
+  get full(): boolean {
+    return this.length === this.entries.length
+  }
+
+  add(entry: number): void {
+    this.entries[this.length++] = entry
+  }
+}
+
+export type TlbFlush = 'all' | 'non-global' | 'page'
 
 /** The software TLB of one vCPU: three direct-mapped sets, one per kind of privilege (layout in state/layout.ts). */
 export class Tlb {
   readonly #u32: Uint32Array
   /** Index (in u32 units) of set 0. */
   readonly #base: number
-  /** Entries filled since the last full flush, so that a flush touches only those. */
-  readonly #fills = new Uint32Array(MAX_FILLS)
-  #fillCount = 0
-  readonly #global = new Uint8Array(3 * L.TLB_ENTRIES)
+  /** Entries in use, each in one of two lists, so that a flush touches only those. */
+  readonly #local = new EntryList()
+  readonly #global = new EntryList()
+  /** 0 not listed, 1 in #local, 2 in #global. An entry may be in both after it changed its kind: the flag tells which counts. */
+  readonly #listed = new Uint8Array(ENTRIES)
   fills = 0
   flushes = 0
+  /** Told of every flush the guest or the board asks for, for traces. */
+  onFlush: ((what: TlbFlush, linearLow: number, linearHigh: number) => void) | undefined
 
   constructor(state: CpuState) {
     this.#u32 = state.memory.u32
     this.#base = (state.base + L.TLB) >>> 2
-    this.#fillCount = MAX_FILLS
-    this.flushAll()
+    for (let entry = 0; entry < ENTRIES; entry++) this.#clear(entry)
   }
 
   #entry(set: number, linearLow: number): number {
@@ -40,13 +56,18 @@ export class Tlb {
     const u32 = this.#u32
     const page = (linearLow & ~0xfff) >>> 0
     this.fills++
-    if (this.#fillCount < MAX_FILLS) this.#fills[this.#fillCount++] = entry
+    const kind = global ? 2 : 1
+    if (this.#listed[entry] !== kind) {
+      const list = global ? this.#global : this.#local
+      if (list.full) this.flushAll()
+      this.#listed[entry] = kind
+      list.add(entry)
+    }
     const keepFetch = u32[at + 4]! >>> 12 === page >>> 12 && u32[at + 5] === linearHigh && u32[at + 6] === (frame - page) >>> 0
     this.#setTag(at, rights & RIGHT_READ, page, linearHigh)
     this.#setTag(at + 2, rights & RIGHT_WRITE, page, linearHigh)
     if (!keepFetch || !(rights & RIGHT_EXECUTE)) this.#setTag(at + 4, 0, 0, 0)
     u32[at + 6] = frame - page
-    this.#global[entry] = global ? 1 : 0
   }
 
   #setTag(at: number, on: number, low: number, high: number): void {
@@ -62,41 +83,50 @@ export class Tlb {
     this.#u32[at + 7] = codeTable
   }
 
+  /** A tag whose low bits are all ones matches no address. */
   #clear(entry: number): void {
-    this.#u32.fill(INVALID, this.#base + entry * 8, this.#base + entry * 8 + 6)
+    const at = this.#base + entry * 8
+    const u32 = this.#u32
+    u32[at] = INVALID
+    u32[at + 2] = INVALID
+    u32[at + 4] = INVALID
+  }
+
+  #flush(list: EntryList, kind: number): void {
+    const { entries, length } = list
+    for (let i = 0; i < length; i++) {
+      const entry = entries[i]!
+      if (this.#listed[entry] !== kind) continue
+      this.#listed[entry] = 0
+      this.#clear(entry)
+    }
+    list.length = 0
   }
 
   flushAll(): void {
     this.flushes++
-    if (this.#fillCount >= MAX_FILLS) for (let e = 0; e < 3 * L.TLB_ENTRIES; e++) this.#clear(e)
-    else for (let i = 0; i < this.#fillCount; i++) this.#clear(this.#fills[i]!)
-    this.#fillCount = 0
+    this.onFlush?.('all', 0, 0)
+    this.#flush(this.#local, 1)
+    this.#flush(this.#global, 2)
   }
 
   /** Everything but global translations. */
   flushNonGlobal(): void {
     this.flushes++
-    const overflow = this.#fillCount >= MAX_FILLS
-    const count = overflow ? 3 * L.TLB_ENTRIES : this.#fillCount
-    let kept = 0
-    for (let i = 0; i < count; i++) {
-      const entry = overflow ? i : this.#fills[i]!
-      if (!this.#global[entry]) this.#clear(entry)
-      else if (!overflow) this.#fills[kept++] = entry
-    }
-    // After an overflow the survivors are not listed: the next flush of all must visit every entry.
-    if (!overflow) this.#fillCount = kept
+    this.onFlush?.('non-global', 0, 0)
+    this.#flush(this.#local, 1)
   }
 
   /** One page in every set. */
-  flushPage(linearLow: number, _linearHigh = 0): void {
+  flushPage(linearLow: number, linearHigh = 0): void {
+    this.onFlush?.('page', linearLow, linearHigh)
     for (let set = 0; set < 3; set++) this.#clear(this.#entry(set, linearLow))
   }
 
   /** Withdraws write access from every entry that maps the machine frame (it holds decoded code now, or is shared). */
   protectFrame(frame: number): void {
     const u32 = this.#u32
-    for (let e = 0; e < 3 * L.TLB_ENTRIES; e++) {
+    for (let e = 0; e < ENTRIES; e++) {
       const at = this.#base + e * 8
       if (u32[at + 2] !== INVALID && (u32[at + 2]! + u32[at + 6]!) >>> 0 === frame) this.#setTag(at + 2, 0, 0, 0)
     }
@@ -104,6 +134,6 @@ export class Tlb {
 
   /** Drops the fetch tags: their code tables or mode are gone. */
   flushFetch(): void {
-    for (let e = 0; e < 3 * L.TLB_ENTRIES; e++) this.#setTag(this.#base + e * 8 + 4, 0, 0, 0)
+    for (let e = 0; e < ENTRIES; e++) this.#setTag(this.#base + e * 8 + 4, 0, 0, 0)
   }
 }

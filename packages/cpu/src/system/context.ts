@@ -2,6 +2,7 @@ import type { Bus, Clock, Intercepts, PageWalker, RandomSource, VcpuEvent } from
 import type { LinearMemory } from '../memory/linear-memory.ts'
 import type { Tlb } from '../memory/tlb.ts'
 import type { CpuState } from '../state/state.ts'
+import type { VcpuTrace } from '../trace.ts'
 import type { CpuModel } from './cpuid/model.ts'
 
 /** The local APIC as instructions reach it: CR8, IA32_APIC_BASE and the x2APIC MSRs. Implemented by io's LocalApic through the board. */
@@ -67,6 +68,10 @@ export interface SystemContext {
   suppressStep(): void
   /** IF may have become 1 or TPR dropped: leave at the next boundary if something waits. */
   interruptsMayFlow(): void
+  /** PAUSE: this processor waits for another. */
+  pause(): void
+  /** Who wants to be told of what happens. */
+  readonly trace: VcpuTrace | undefined
   /** Ends generated code after this instruction; the host function returns STATUS_LEAVE with RIP set. */
   leave(reason: Leave): void
   /** Debug registers or TF changed: the next boundary looks at them. */

@@ -57,6 +57,7 @@ export function deliverEvent(c: SystemContext, event: GuestEvent): boolean {
 
 /** One attempt. Throws the fault met on the way, with EXT set unless a software interrupt is delivered; nothing has changed then. */
 export function deliverOnce(c: SystemContext, event: GuestEvent): void {
+  c.trace?.event?.(c, event)
   try {
     if (!c.state.protectedMode) deliverReal(c, event)
     else deliverProtected(c, event)

@@ -164,7 +164,7 @@ const hypercall: HostFunction = (c) => {
 const nothing: HostFunction = () => undefined
 
 export const MISC_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
-  hlt: halt, cpuid, rdtsc, rdtscp, rdpid, rdpmc, rdmsr, wrmsr, xgetbv, xsetbv,
+  hlt: halt, pause: (c) => c.pause(), cpuid, rdtsc, rdtscp, rdpid, rdpmc, rdmsr, wrmsr, xgetbv, xsetbv,
   rdfsbase: baseAccess(L.SEG_FS, false),
   rdgsbase: baseAccess(L.SEG_GS, false),
   wrfsbase: baseAccess(L.SEG_FS, true),
