@@ -1,9 +1,10 @@
 import type { FramebufferSource } from '@entresol/interfaces'
 import type { BootEntry } from '@entresol/loader'
+import type { HostWork } from './drives/tracked-backend.ts'
 import type { Platform } from './platform.ts'
 
 /** What a board tells the machine around it. */
-export interface BoardEvents {
+export interface BoardEvents extends HostWork {
   /** Guest asked for power-off (ACPI S5). */
   powerOff(): void
   /** Guest asked for a reset (8042, port 92h, CF9h, ACPI). */

@@ -72,11 +72,16 @@ export class Machine {
     if (this.#clock instanceof InstructionClock) {
       this.#clock.instructions = () => platform.vcpus.reduce((sum, vcpu) => sum + vcpu.instructionCount, 0)
     }
-    this.#loop = new RunLoop({ vcpus: platform.vcpus, clock: this.#clock, exited: (vcpu, exit) => this.#exited(vcpu, exit) })
+    this.#loop = new RunLoop({
+      vcpus: platform.vcpus, clock: this.#clock,
+      endSlices: () => platform.vcpus.forEach((vcpu) => vcpu.stop()), exited: (vcpu, exit) => this.#exited(vcpu, exit),
+    })
     const events: BoardEvents = {
       powerOff: () => this.#end({ reason: 'power-off' }),
       reset: () => this.#reset(),
       exit: (code) => this.#end({ reason: 'exit', code }),
+      hostWorkBegins: () => this.#loop.hostWorkBegins(),
+      hostWorkEnds: () => this.#loop.hostWorkEnds(),
     }
     const serial = [options.serial?.[0] ?? this.console, options.serial?.[1] ?? new SerialConsole()]
     const board = options.board ?? 'pc'

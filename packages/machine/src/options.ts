@@ -35,8 +35,10 @@ export interface MachineOptions {
   readonly bootOrder?: string
   /** Host ends of the serial ports; the first defaults to `machine.console`. */
   readonly serial?: readonly (CharacterPort | undefined)[]
-  /** What port E9h prints to. */
+  /** What the debug port prints to. */
   readonly debugConsole?: CharacterPort
+  /** Where the debug port is: default E9h; SeaBIOS prints to 402h. */
+  readonly debugConsoleBase?: number
   readonly isaDebugExit?: { readonly iobase?: number; readonly iosize?: number }
   /** No display adapter. */
   readonly noDisplay?: boolean

@@ -6,10 +6,14 @@ import { InstructionClock } from './clock/instruction-clock.ts'
 const SLICE = 100_000
 /** Milliseconds of running before the event loop gets a turn. */
 const TURN = 8
+/** Instructions a vCPU runs between turns of the event loop while the host works for it: it may be polling for the result. */
+const SHORT_SLICE = 2_000
 
 export interface RunLoopHost {
   readonly vcpus: readonly Vcpu[]
   readonly clock: HostClock | InstructionClock
+  /** Ends the slice in progress early. */
+  endSlices(): void
   /** A vCPU left for another reason than its slice or HLT. */
   exited(vcpu: Vcpu, exit: VcpuExit): void
 }
@@ -33,6 +37,7 @@ export class RunLoop {
   #running = false
   #wake: (() => void) | undefined
   #woken = false
+  #hostWork = 0
   #finished: Promise<void> = Promise.resolve()
 
   constructor(host: RunLoopHost) {
@@ -68,17 +73,28 @@ export class RunLoop {
     this.#wake?.()
   }
 
+  /** An operation of the host began that the guest may be polling for: turns become short until as many have ended. */
+  hostWorkBegins(): void {
+    this.#hostWork++
+    this.#host.endSlices()
+  }
+
+  hostWorkEnds(): void {
+    this.#hostWork--
+    this.wake()
+  }
+
   async #loop(): Promise<void> {
     const { clock } = this.#host
     await yieldToHost()
     while (this.#running) {
-      const turnEnd = performance.now() + TURN
+      const turnEnd = performance.now() + (this.#hostWork ? 0 : TURN)
       let idle = false
-      while (this.#running && !idle && performance.now() < turnEnd) {
+      do {
         this.#woken = false
         clock.runDue()
         idle = this.#round()
-      }
+      } while (this.#running && !idle && !this.#hostWork && performance.now() < turnEnd)
       if (!this.#running) break
       if (idle && !this.#woken) await this.#sleep()
       else await yieldToHost()
@@ -89,7 +105,7 @@ export class RunLoop {
   #round(): boolean {
     let idle = true
     for (const vcpu of this.#host.vcpus) {
-      const exit = vcpu.run(SLICE)
+      const exit = vcpu.run(this.#hostWork ? SHORT_SLICE : SLICE)
       if (exit.reason === 'halt') continue
       idle = false
       if (exit.reason !== 'slice') this.#host.exited(vcpu, exit)

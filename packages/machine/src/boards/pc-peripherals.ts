@@ -5,6 +5,8 @@ import { CodedError } from '@entresol/kit'
 import type { TimerClock } from '../clock/timer-queue.ts'
 import type { DriveOptions } from '../options.ts'
 import type { Platform } from '../platform.ts'
+import type { HostWork } from '../drives/tracked-backend.ts'
+import { TrackedBackend } from '../drives/tracked-backend.ts'
 
 type Keep = (device: Resettable) => void
 
@@ -14,10 +16,10 @@ const ROM_BAR = 6
 const VGA_WINDOW = 0xa0000
 
 /** Puts each drive into its place, or the next free one. Throws `ide-place-taken`, `too-many-drives`. */
-function placeDrives(drives: readonly DriveOptions[]): (IdeDriveOptions | undefined)[] {
+function placeDrives(drives: readonly DriveOptions[], work: HostWork): (IdeDriveOptions | undefined)[] {
   const places: (IdeDriveOptions | undefined)[] = new Array<undefined>(IDE_PLACES).fill(undefined)
   const put = (drive: DriveOptions, index: number): void => {
-    places[index] = { kind: drive.media === 'cdrom' ? 'cdrom' : 'disk', backend: drive.backend }
+    places[index] = { kind: drive.media === 'cdrom' ? 'cdrom' : 'disk', backend: new TrackedBackend(drive.backend, work) }
   }
   for (const drive of drives) {
     if (drive.index === undefined) continue
@@ -35,8 +37,8 @@ function placeDrives(drives: readonly DriveOptions[]): (IdeDriveOptions | undefi
 }
 
 /** PIIX3 function 1: two channels at their legacy ports, the bus master where BAR 4 says. */
-export function attachIde(platform: Platform, pci: PciBus, router: InterruptRouter, drives: readonly DriveOptions[], keep: Keep): void {
-  const ide = new IdeController({ drives: placeDrives(drives), lines: [router.isaLine(14), router.isaLine(15)], memory: platform.ram })
+export function attachIde(platform: Platform, pci: PciBus, router: InterruptRouter, drives: readonly DriveOptions[], work: HostWork, keep: Keep): void {
+  const ide = new IdeController({ drives: placeDrives(drives, work), lines: [router.isaLine(14), router.isaLine(15)], memory: platform.ram })
   keep(ide)
   const [primary, secondary] = ide.channels
   platform.ports.map(0x1f0, primary.commandBlock)

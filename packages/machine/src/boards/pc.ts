@@ -58,7 +58,7 @@ export class Pc implements Board {
     mmio.map(ECAM_BASE, new EcamWindow(pci, ECAM_BUSES))
     pci.attach(0, 0, this.#keep(new I440fxHostBridge((segments) => this.#firmware?.shadow(segments))))
     pci.attach(1, 0, this.#keep(new Piix3IsaBridge(pci, (irq) => router.isaLine(irq), (pirq) => router.gsiLine(PIRQ_GSI_BASE + pirq))))
-    attachIde(platform, pci, router, options.drives ?? [], (device) => void this.#keep(device))
+    attachIde(platform, pci, router, options.drives ?? [], events, (device) => void this.#keep(device))
     this.#pm = this.#keep(new AcpiPm({ clock, sci: router.isaLine(9), onPowerOff: () => events.powerOff() }))
     map(0xb2, this.#keep(new ApmControl((on) => this.#pm.setAcpiMode(on))))
     this.#pmFunction = this.#keep(new Piix4Pm(this.#pm))
@@ -110,7 +110,7 @@ export class Pc implements Board {
     uart('serial0', 0x3f8, 4, serial[0]!)
     uart('serial1', 0x2f8, 3, serial[1]!)
     const { debugConsole, isaDebugExit: exit } = this.#options
-    if (debugConsole) ports.map(0xe9, new DebugPort({ port: debugConsole }))
+    if (debugConsole) ports.map(this.#options.debugConsoleBase ?? 0xe9, new DebugPort({ port: debugConsole }))
     if (exit) ports.map(exit.iobase ?? 0x501, new IsaDebugExit({ iosize: exit.iosize ?? 2, onExit: (code) => events.exit(code) }))
   }
 
