@@ -588,6 +588,8 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.#halted = reason?.kind === 'halt'
     // A halted CPU is past the one instruction that STI or a load of SS held interrupts off for: STI; HLT must wake.
     if (this.#halted) this.#inhibited = this.#debugInhibited = false
+    // A halted CPU is past the one instruction that STI or a load of SS held interrupts off for: STI; HLT must wake.
+    if (this.#halted) this.#inhibited = this.#debugInhibited = false
     if (this.#debugTrap) return this.#trap()
     if (!reason || reason.kind === 'halt') return undefined
     if (reason.kind === 'shutdown') {
