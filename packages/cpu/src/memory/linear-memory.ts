@@ -87,7 +87,7 @@ export class LinearMemory {
       let rights = walker.rights
       // A page of code is written by the slow path so that decoded instructions notice; ROM and shared frames by frameForWrite.
       if (rights & RIGHT_WRITE && (!(access & ACCESS_WRITE) || this.#code.hasCode(frame))) rights &= ~RIGHT_WRITE
-      if (!this.watch?.watching || !this.watch.watchesPage(wide(low, high))) this.#tlb.fill(set, low, high, rights, frame, walker.global !== 0)
+      if (!this.watch?.watching || !this.watch.watchesPage(wide(low, high))) this.#tlb.fill(set, low, high, rights, frame, walker.global !== 0, walker.pageShift)
       return frame + (low & 0xfff)
     }
     return frame

@@ -4,6 +4,11 @@ import * as L from '../state/layout.ts'
 
 const INVALID = 0xffffffff
 const ENTRIES = 3 * L.TLB_ENTRIES
+/** Large pages remembered before everything is flushed. */
+const MAX_LARGE = 4096
+
+/** Page number and log2 of the size in one number. */
+const largeKey = (low: number, high: number, shift: number): number => (high * 2 ** (32 - shift) + (low >>> shift)) * 64 + shift
 
 /** Entry numbers in the order they were filled; an entry that changed its kind may stand in it more than once. */
 class EntryList {
@@ -19,6 +24,17 @@ class EntryList {
   }
 }
 
+/** A valid entry, for inspection: `frame` is the machine address the page maps to, `code` its record table where it can be fetched from. */
+export interface TlbEntry {
+  readonly set: number
+  readonly linear: bigint
+  readonly read: boolean
+  readonly write: boolean
+  readonly fetch: boolean
+  readonly frame: number
+  readonly code: number
+}
+
 export type TlbFlush = 'all' | 'non-global' | 'page'
 
 /** The software TLB of one vCPU: three direct-mapped sets, one per kind of privilege (layout in state/layout.ts). */
@@ -31,6 +47,8 @@ export class Tlb {
   readonly #global = new EntryList()
   /** 0 not listed, 1 in #local, 2 in #global. An entry may be in both after it changed its kind: the flag tells which counts. */
   readonly #listed = new Uint8Array(ENTRIES)
+  /** Large pages with entries since the last full flush, as `largeKey`: INVLPG of any of their addresses drops all their 4 KiB pieces. */
+  readonly #large = new Set<number>()
   fills = 0
   flushes = 0
   /** Told of every flush the guest or the board asks for, for traces. */
@@ -50,12 +68,13 @@ export class Tlb {
    * Enters a page. `rights` selects which tags are set; the others are cleared unless the entry already is of this page.
    * `frame` is the machine address of the page.
    */
-  fill(set: number, linearLow: number, linearHigh: number, rights: number, frame: number, global: boolean): void {
+  fill(set: number, linearLow: number, linearHigh: number, rights: number, frame: number, global: boolean, pageShift = 12): void {
     const entry = this.#entry(set, linearLow)
     const at = this.#base + entry * 8
     const u32 = this.#u32
     const page = (linearLow & ~0xfff) >>> 0
     this.fills++
+    if (this.#large.size > MAX_LARGE) this.flushAll()
     const kind = global ? 2 : 1
     if (this.#listed[entry] !== kind) {
       const list = global ? this.#global : this.#local
@@ -63,6 +82,7 @@ export class Tlb {
       this.#listed[entry] = kind
       list.add(entry)
     }
+    if (pageShift > 12) this.#large.add(largeKey(linearLow, linearHigh, pageShift))
     const keepFetch = u32[at + 4]! >>> 12 === page >>> 12 && u32[at + 5] === linearHigh && u32[at + 6] === (frame - page) >>> 0
     this.#setTag(at, rights & RIGHT_READ, page, linearHigh)
     this.#setTag(at + 2, rights & RIGHT_WRITE, page, linearHigh)
@@ -108,6 +128,7 @@ export class Tlb {
     this.onFlush?.('all', 0, 0)
     this.#flush(this.#local, 1)
     this.#flush(this.#global, 2)
+    this.#large.clear()
   }
 
   /** Everything but global translations. */
@@ -117,10 +138,17 @@ export class Tlb {
     this.#flush(this.#local, 1)
   }
 
-  /** One page in every set. */
+  /** One page in every set: all of it when it is a large one. */
   flushPage(linearLow: number, linearHigh = 0): void {
     this.onFlush?.('page', linearLow, linearHigh)
-    for (let set = 0; set < 3; set++) this.#clear(this.#entry(set, linearLow))
+    let first = this.#entry(0, linearLow)
+    let count = 1
+    for (const shift of [21, 22, 30]) {
+      if (!this.#large.delete(largeKey(linearLow, linearHigh, shift))) continue
+      count = Math.min(2 ** (shift - 12), L.TLB_ENTRIES)
+      first = this.#entry(0, linearLow) & ~(count - 1)
+    }
+    for (let set = 0; set < 3; set++) for (let i = 0; i < count; i++) this.#clear(set * L.TLB_ENTRIES + first + i)
   }
 
   /** Withdraws write access from every entry that maps the machine frame (it holds decoded code now, or is shared). */
@@ -135,5 +163,23 @@ export class Tlb {
   /** Drops the fetch tags: their code tables or mode are gone. */
   flushFetch(): void {
     for (let e = 0; e < ENTRIES; e++) this.#setTag(this.#base + e * 8 + 4, 0, 0, 0)
+  }
+
+  /** What is in the TLB now. Slow: for monitors and tests. */
+  list(): TlbEntry[] {
+    const found: TlbEntry[] = []
+    const u32 = this.#u32
+    for (let e = 0; e < ENTRIES; e++) {
+      const at = this.#base + e * 8
+      const [read, write, fetch] = [at, at + 2, at + 4].map((tag) => (u32[tag]! & 0xff8) !== 0xff8)
+      if (!read && !write && !fetch) continue
+      const tag = read ? at : write ? at + 2 : at + 4
+      const low = (u32[tag]! & ~0xfff) >>> 0
+      found.push({
+        set: Math.floor(e / L.TLB_ENTRIES), linear: (BigInt(u32[tag + 1]!) << 32n) | BigInt(low), read: read!, write: write!, fetch: fetch!,
+        frame: (low + u32[at + 6]!) >>> 0, code: fetch ? u32[at + 7]! : 0,
+      })
+    }
+    return found
   }
 }
