@@ -212,8 +212,8 @@ export class Decoder {
     entry ??= fallback
     if (!entry) return 'undefined'
     const { encoding, row } = entry
-    if (vex && vvvvNumber !== 0 && !usesVvvv(entry)) return 'undefined'
-    if (this.lock && !(row.options.lock && memory)) return 'undefined'
+    // Found out only behind the last byte: the fetch of the rest may fault first.
+    const refused = (vex && vvvvNumber !== 0 && !usesVvvv(entry)) || (this.lock && !(row.options.lock && memory))
 
     let width: Width = encoding.prefix === '66' && !vex
       ? (w ? 64 : 32)
@@ -298,7 +298,7 @@ export class Decoder {
       if (value === undefined) return 'more'
       this.immediate = BigInt(L.YMM + ((Number(value) >> 4) & (long ? 15 : 7)) * 32)
     }
-    return 'ok'
+    return refused ? 'undefined' : 'ok'
   }
 
   #operandWidth(mode: DecodeMode, prefix: boolean, w: number, _for: number | undefined): Width {

@@ -1,5 +1,6 @@
 import { i32, i64, simd, v128 } from '@entresol/wasm-builder'
-import type { Emitter, I32, Int, V128 } from '../../emit/emitter.ts'
+import type { Local } from '@entresol/wasm-builder'
+import type { Emitter, Expr, I32, Int, V128 } from '../../emit/emitter.ts'
 import * as L from '../../state/layout.ts'
 
 /** Single or double precision: elements are bit patterns, i32 or i64. */
@@ -88,6 +89,28 @@ export function withExceptions<T>(e: Emitter, compute: (mxcsr: I32) => T): T {
   const result = compute(mxcsr)
   e.b.if(e.helperGlobal('flags', 'i32'), () => raiseExceptions(e, mxcsr))
   return result
+}
+
+/** `fast` sets the results if `valid` holds; otherwise `slow` gives them. */
+export function either<T extends 'i32' | 'i64' | 'v128'>(
+  e: Emitter, condition: I32 | undefined, fast: () => { valid: I32; results: readonly Expr<T>[] }, slow: () => readonly Expr<T>[],
+): Expr<T>[] {
+  const { b } = e
+  const locals: Local<T>[] = []
+  const assign = (values: readonly Expr<T>[]): void => values.forEach((value, i) => b.set((locals[i] ??= b.local(value.type)), value))
+  b.block((end) => {
+    const attempt = (): void => {
+      const { valid, results } = fast()
+      b.if(valid, () => {
+        assign(results)
+        b.br(end)
+      })
+    }
+    if (condition) b.if(condition, attempt)
+    else attempt()
+    assign(slow())
+  })
+  return locals.map((local) => local.get)
 }
 
 function raiseExceptions(e: Emitter, mxcsr: I32): void {

@@ -1,48 +1,83 @@
+import { i32 } from '@entresol/wasm-builder'
+import { MXCSR } from '../../state/layout.ts'
 import type { Emitter, I32, Int, V128 } from '../../emit/emitter.ts'
 import { row } from '../row.ts'
 import type { Emit, Row, RowOptions } from '../row.ts'
-import { FORMATS, lanesOf, readVectors, requireSimd, sources, vectorsOf, withExceptions, writeVectors } from './format.ts'
+import { either, FORMATS, lanesOf, readVectors, requireSimd, sources, vectorsOf, withExceptions, writeVectors } from './format.ts'
 import type { Format } from './format.ts'
+import { attempt, isFast, splat } from './native.ts'
+import type { Attempt, NativeOperation } from './native.ts'
 
 /** One element of an instruction; `index` counts from the lowest element of the whole operand. */
 export type BinaryElement = (e: Emitter, f: Format, x: Int, y: Int, mxcsr: I32, index: number) => Int
 export type UnaryElement = (e: Emitter, f: Format, x: Int, mxcsr: I32) => Int
 
+/** What the host can do itself for all elements of two vectors. Operations that do not depend on MXCSR say so. */
+export interface Native {
+  readonly always: boolean
+  attempt(e: Emitter, f: Format, x: V128, y: V128): Attempt
+}
+
+export const nativeOf = (operation: NativeOperation): Native => ({
+  always: operation === 'min' || operation === 'max',
+  attempt: (e, f, x, y) => attempt(e, f, operation, x, y),
+})
+
+const condition = (e: Emitter, native: Native): I32 | undefined => (native.always ? undefined : isFast(e.field32(MXCSR)))
+
+function vectorsEither(e: Emitter, f: Format, native: Native | undefined, x: readonly V128[], y: readonly V128[], slow: () => V128[]): V128[] {
+  if (!native) return slow()
+  return either(e, condition(e, native), () => {
+    const attempts = x.map((v, i) => native.attempt(e, f, v, y[i]!))
+    return { valid: attempts.map((a) => a.valid).reduce((a, b) => i32.and(a, b)), results: attempts.map((a) => a.result) }
+  }, slow)
+}
+
+function scalarEither(e: Emitter, f: Format, native: Native | undefined, x: Int, y: Int, slow: () => Int): Int {
+  if (!native) return slow()
+  return either<'i32' | 'i64'>(e, condition(e, native), () => {
+    const a = e.b.let(splat(f, x))
+    const { result, valid } = native.attempt(e, f, a, x === y ? a : e.b.let(splat(f, y)))
+    return { valid, results: [f.lane(result, 0)] }
+  }, () => [slow()])[0] as Int
+}
+
 /** dst = op(first, last), element by element. */
-export const packedBinary = (f: Format, op: BinaryElement): Emit => (e) => {
+export const packedBinary = (f: Format, op: BinaryElement, native?: Native): Emit => (e) => {
   requireSimd(e)
   const { first, last } = sources(e)
   const y = readVectors(e, last)
   const x = readVectors(e, first)
-  writeVectors(e, 0, withExceptions(e, (mxcsr) => mapBinary(e, f, x, y, mxcsr, op)))
+  writeVectors(e, 0, vectorsEither(e, f, native, x, y, () => withExceptions(e, (mxcsr) => mapBinary(e, f, x, y, mxcsr, op))))
 }
 
-export function mapBinary(e: Emitter, f: Format, x: readonly V128[], y: readonly V128[], mxcsr: I32, op: BinaryElement): V128[] {
+function mapBinary(e: Emitter, f: Format, x: readonly V128[], y: readonly V128[], mxcsr: I32, op: BinaryElement): V128[] {
   const b = lanesOf(e, f, y)
   return vectorsOf(f, lanesOf(e, f, x).map((a, i) => op(e, f, a, b[i]!, mxcsr, i))).map((v) => e.b.let(v))
 }
 
-export const packedUnary = (f: Format, op: UnaryElement): Emit => (e) => {
+export const packedUnary = (f: Format, op: UnaryElement, native?: Native): Emit => (e) => {
   requireSimd(e)
-  const x = lanesOf(e, f, readVectors(e, 1))
-  writeVectors(e, 0, withExceptions(e, (mxcsr) => vectorsOf(f, x.map((a) => op(e, f, a, mxcsr))).map((v) => e.b.let(v))))
+  const x = readVectors(e, 1)
+  writeVectors(e, 0, vectorsEither(e, f, native, x, x, () => withExceptions(e, (mxcsr) =>
+    vectorsOf(f, lanesOf(e, f, x).map((a) => op(e, f, a, mxcsr))).map((v) => e.b.let(v)))))
 }
 
 /** Element 0 of the destination; the others of the low 128 bits stay (legacy) or come from the first source (VEX). */
-export const scalarBinary = (f: Format, op: BinaryElement): Emit => (e) => {
+export const scalarBinary = (f: Format, op: BinaryElement, native?: Native): Emit => (e) => {
   requireSimd(e)
   const { first, last } = sources(e)
   const y = f.read(e, last)
   const upper = e.vex ? e.getV(1) : undefined
   const x = f.read(e, first)
-  f.write(e, 0, withExceptions(e, (mxcsr) => op(e, f, x, y, mxcsr, 0)), upper)
+  f.write(e, 0, scalarEither(e, f, native, x, y, () => withExceptions(e, (mxcsr) => op(e, f, x, y, mxcsr, 0))), upper)
 }
 
-export const scalarUnary = (f: Format, op: UnaryElement): Emit => (e) => {
+export const scalarUnary = (f: Format, op: UnaryElement, native?: Native): Emit => (e) => {
   requireSimd(e)
   const x = f.read(e, sources(e).last)
   const upper = e.vex ? e.getV(1) : undefined
-  f.write(e, 0, withExceptions(e, (mxcsr) => op(e, f, x, mxcsr)), upper)
+  f.write(e, 0, scalarEither(e, f, native, x, x, () => withExceptions(e, (mxcsr) => op(e, f, x, mxcsr))), upper)
 }
 
 export type Prefix = 'NP' | '66' | 'F3' | 'F2'
@@ -75,7 +110,7 @@ export const scalarRows = (name: string, prefix: Prefix, opcode: string, size: s
 ]
 
 /** PS, PD, SS and SD of an operation on two sources. */
-export const binaryFamily = (name: string, opcode: string, op: BinaryElement): Row[] => FORMATS.flatMap((f) => [
-  ...packedRows(`${name}${f.packed}`, f.packedPrefix, opcode, packedBinary(f, op), sse(f)),
-  ...scalarRows(`${name}${f.scalar}`, f.scalarPrefix, opcode, f.size, scalarBinary(f, op), sse(f)),
+export const binaryFamily = (name: string, opcode: string, op: BinaryElement, native: Native): Row[] => FORMATS.flatMap((f) => [
+  ...packedRows(`${name}${f.packed}`, f.packedPrefix, opcode, packedBinary(f, op, native), sse(f)),
+  ...scalarRows(`${name}${f.scalar}`, f.scalarPrefix, opcode, f.size, scalarBinary(f, op, native), sse(f)),
 ])
