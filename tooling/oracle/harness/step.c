@@ -108,7 +108,7 @@ static void fault_from_frame(struct cpu *cpu, int signal, struct outcome_header 
   out->error_code = context->uc_mcontext.gregs[REG_ERR];
   out->address = out->vector == 14 ? context->uc_mcontext.gregs[REG_CR2] : 0;
   // Linux reports kernel-half addresses as protection violations whatever the page table says; in our layout nothing is mapped there.
-  if (out->vector == 14 && out->address >> 47) out->error_code &= ~1u;
+  if (out->vector == 14 && out->address >= 0x7ffffffff000) out->error_code &= ~1u;
 }
 
 static void restart(struct cpu *cpu) {

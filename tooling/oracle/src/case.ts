@@ -50,7 +50,7 @@ export interface TestCase {
 
 export interface Fault {
   readonly vector: number
-  /** As pushed; 0 for vectors without one. For #PF the P bit of an address at or above 2^47 is cleared. */
+  /** As pushed; 0 for vectors without one. For #PF the P bit of an address at or above 2^47 - 4096, the end of user space, is cleared. */
   readonly errorCode: number
   /** CR2 of a page fault. */
   readonly address?: bigint

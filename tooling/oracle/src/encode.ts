@@ -2,6 +2,7 @@ import type { CaseBuilder } from './case-builder.ts'
 import type { EncodingRow } from './encoding-row.ts'
 import { encodeMemory, encodeMemory16, pickTarget } from './memory-operand.ts'
 import type { MemoryOperand } from './memory-operand.ts'
+import { DATA_ADDRESS } from './layout.ts'
 import { defaultSegments } from './segments.ts'
 
 const MAPS = { '0': 0, '0F': 1, '0F38': 2, '0F3A': 3 } as const
@@ -55,10 +56,19 @@ function encodeModRm(c: CaseBuilder, row: EncodingRow, choice: Choice, segmentBa
     return { bytes: [0xc0 | ((reg & 7) << 3) | (rm & 7)], r: reg >> 3, x: 0, b: rm >> 3, memory: undefined }
   }
   const size = row.memory === 'v' ? choice.operandSize / 8 : row.memory === 'x' ? (choice.l ? 32 : 16) : row.memory || 8
-  const memory = c.mode === 32 && address32 ? encodeMemory16(c) : encodeMemory(c, pickTarget(c, size), row, segmentBase, address32, rex)
+  const memory = c.mode === 32 && address32 ? encodeMemory16(c) : encodeMemory(c, reachable(c, pickTarget(c, size), segmentBase), row, segmentBase, address32, rex)
   const bytes = [(memory.mod << 6) | ((reg & 7) << 3) | memory.rm]
   if (memory.sib !== undefined) bytes.push(memory.sib)
   return { bytes, r: reg >> 3, x: memory.x, b: memory.b, memory }
+}
+
+/**
+ * AMD CPUs ask of the offset too what the SDM asks of the linear address only, to be canonical: with a segment base the two may
+ * differ, and such cases are not tried.
+ */
+function reachable(c: CaseBuilder, target: bigint, segmentBase: bigint): bigint {
+  const canonical = (address: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, address)) === BigInt.asUintN(64, address)
+  return c.mode === 64 && canonical(target) !== canonical(target - segmentBase) ? BigInt(DATA_ADDRESS) : target
 }
 
 /** The rest after opcode and ModRM: displacement and immediates. `before` is the length of what comes in front. */
@@ -118,7 +128,10 @@ function encodeLegacy(c: CaseBuilder, row: EncodingRow, choice: Choice): Uint8Ar
   const r = c.random
   const usesMemory = row.modrm === 'mem' || row.modrm === 'both' || row.string === true || row.immediates.includes('a')
   const { bytes, segmentBase, address32 } = prefixes(c, row, usesMemory)
-  if (row.string && !r.oneIn(3)) bytes.push(r.pick([0xf3, 0xf2]))
+  if (row.string && !r.oneIn(3)) {
+    bytes.push(r.pick([0xf3, 0xf2]))
+    c.repeat = true
+  }
   const needsRex = choice.w === 1
   const rex = c.mode === 64 && (needsRex || r.oneIn(2))
   const modrm = row.modrm === 'none' ? undefined : encodeModRm(c, row, choice, segmentBase, address32, rex)
