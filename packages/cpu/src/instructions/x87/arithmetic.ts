@@ -1,9 +1,10 @@
-import { i32, i64 } from '@entresol/wasm-builder'
+import { i32, i64, select } from '@entresol/wasm-builder'
 import type { Emitter, I32 } from '../../emit/emitter.ts'
-import { FPU_REGISTERS } from '../../state/layout.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
-import { begin, C1, conclude, CONDITIONS, controlWord, head, needing, operand, pop, putResult, result, st, st0, value } from './stack.ts'
+import {
+  begin, C1, C2, conclude, CONDITIONS, controlWord, head, needing, operand, pop, putResult, result, setResult, significand, st, st0, value,
+} from './stack.ts'
 
 /** x87 basic arithmetic (SDM vol. 1, 8.3.5): ModRM.reg says which, by the same numbers in every group. */
 const OPERATIONS: readonly (readonly [digit: number, name: string, helper: string, swap: boolean])[] = [
@@ -55,11 +56,23 @@ const unary = (helper: string, mask: number = C1): Emit => (e) => {
 }
 
 /** ST(0) and ST(1); the result replaces ST(0). */
-const binary = (helper: string, mask: number): Emit => (e) => {
+const scale: Emit = (e) => {
   begin(e)
   const [a, b] = [st0(e), st(e, 1)]
-  needing(e, [a, b], () => e.helperVoid(helper, ...value(a), ...value(b), controlWord(e)))
-  conclude(e, mask, () => putResult(e, a))
+  needing(e, [a, b], () => e.helperVoid('f80_scale', ...value(a), ...value(b), controlWord(e)))
+  conclude(e, C1, () => putResult(e, a))
+}
+
+/** FPREM, FPREM1: without a quotient (the result is NaN, or there is none) C0 and C3 stay. */
+const remainder = (helper: string): Emit => (e) => {
+  begin(e)
+  const [a, b] = [st0(e), st(e, 1)]
+  needing(e, [a, b], () => {
+    setResult(e, i64.const(0), i32.const(0x7fff))
+    e.helperVoid(helper, ...value(a), ...value(b), controlWord(e))
+  })
+  const none = i32.eq(i32.and(result(e)[1], i32.const(0x7fff)), i32.const(0x7fff))
+  conclude(e, e.b.let(select(none, i32.const(C1 | C2), i32.const(CONDITIONS))), () => putResult(e, a))
 }
 
 /** FCHS, FABS: the sign of any bit pattern. */
@@ -67,10 +80,9 @@ const sign = (change: (old: I32) => I32): Emit => (e) => {
   begin(e)
   const a = st0(e)
   needing(e, [a], () => {
-    e.setHelperGlobal('sigResult', value(a)[0])
-    e.setHelperGlobal('expResult', change(head(a)))
+    setResult(e, significand(a), change(head(a)))
   })
-  conclude(e, C1, () => e.b.store('i32_16', a.cell, FPU_REGISTERS + 8, result(e)[1]))
+  conclude(e, C1, () => putResult(e, a))
 }
 
 const nothing: Emit = (e) => {
@@ -96,9 +108,9 @@ export const X87_ARITHMETIC: readonly Row[] = [
   row('FNOP', 'D9 /2 mod3 rm=0', 'ST', nothing),
   row('FCHS', 'D9 /4 mod3 rm=0', 'ST', sign((h) => i32.xor(h, i32.const(0x8000)))),
   row('FABS', 'D9 /4 mod3 rm=1', 'ST', sign((h) => i32.and(h, i32.const(0x7fff)))),
-  row('FPREM1', 'D9 /6 mod3 rm=5', 'ST', binary('f80_rem1', CONDITIONS)),
-  row('FPREM', 'D9 /7 mod3 rm=0', 'ST', binary('f80_rem', CONDITIONS)),
+  row('FPREM1', 'D9 /6 mod3 rm=5', 'ST', remainder('f80_rem1')),
+  row('FPREM', 'D9 /7 mod3 rm=0', 'ST', remainder('f80_rem')),
   row('FSQRT', 'D9 /7 mod3 rm=2', 'ST', unary('f80_sqrt')),
   row('FRNDINT', 'D9 /7 mod3 rm=4', 'ST', unary('f80_roundToIntegral')),
-  row('FSCALE', 'D9 /7 mod3 rm=5', 'ST', binary('f80_scale', C1)),
+  row('FSCALE', 'D9 /7 mod3 rm=5', 'ST', scale),
 ]

@@ -5,7 +5,7 @@ import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
 import { F32, F64, I16, INT32, widenedControl } from './arithmetic.ts'
 import type { Widen } from './arithmetic.ts'
-import { begin, C0, C2, C3, conclude, CONDITIONS, controlWord, empty, head, needing, operand, pop, result, significand, st, st0, value } from './stack.ts'
+import { begin, C0, C2, C3, conclude, CONDITIONS, controlWord, empty, faultC1, head, needing, operand, pop, result, significand, st, st0, value } from './stack.ts'
 import type { StackRegister } from './stack.ts'
 
 /** x87 comparison and classification (SDM vol. 1, 8.3.6). */
@@ -44,7 +44,7 @@ const test: Emit = (e) => {
   compare(e, [st0(e)], () => [i64.const(0), i32.const(0)], SIGNAL, 0)
 }
 
-/** FCOMI and its like: the relation goes to CF, PF and ZF. */
+/** FCOMI and its like: the relation goes to CF, PF and ZF even if an exception is unmasked (Zen 4 does so); without a stack fault C1 stays. */
 const compareFlags = (quiet: number, pops: number): Emit => (e) => {
   begin(e)
   const [a, b] = [st0(e), operand(e, 0)]
@@ -52,9 +52,8 @@ const compareFlags = (quiet: number, pops: number): Emit => (e) => {
   needing(e, [a, b],
     () => e.b.set(relation, e.helper('f80_compare', 'i32', ...value(a), ...value(b), i32.const(quiet), controlWord(e))),
     () => e.b.set(relation, i32.const(0x45)))
-  e.setHelperGlobal('condition', i32.const(0))
-  conclude(e, 0x200, () => {
-    e.setArithmeticFlags(relation.get)
+  e.setArithmeticFlags(relation.get)
+  conclude(e, faultC1(e), () => {
     for (let n = 0; n < pops; n++) pop(e)
   })
 }

@@ -19,6 +19,8 @@ export const CONDITIONS: number = C0 | C1 | C2 | C3
 const EXCEPTIONS = 0x3f
 /** Unmasked, these end the instruction before a register is written; OE and UE keep a result from memory, too. */
 const BEFORE_RESULT = 0x07
+/** A load of a denormal is done even if that is unmasked. */
+export const BEFORE_LOAD = 0x05
 export const BEFORE_STORE = 0x1f
 
 /** The QNaN floating-point indefinite (SDM vol. 1, 4.8.3.7). */
@@ -126,12 +128,16 @@ export function pushResult(e: Emitter, values: [I64, I32] = result(e)): void {
   put(e, st0(e), ...values)
 }
 
+/** C1 as mask after a stack fault, else nothing: for instructions that only then touch it. */
+export const faultC1 = (e: Emitter): I32 => e.b.let(i32.shl(i32.and(e.helperGlobal('flags', 'i32'), i32.const(STACK_FAULT)), i32.const(3)))
+
 /** The status word's exceptions and condition codes of `mask` from the helpers' globals; then `write` unless an unmasked exception of `stopping` forbids it. */
-export function conclude(e: Emitter, mask: number, write: () => void, stopping: number = BEFORE_RESULT): void {
+export function conclude(e: Emitter, mask: number | I32, write: () => void, stopping: number = BEFORE_RESULT): void {
   const flags = e.helperGlobal('flags', 'i32')
   const unmasked = e.b.let(i32.and(flags, i32.xor(e.field32(FPU_CONTROL), i32.const(-1))))
-  const condition = i32.and(e.helperGlobal('condition', 'i32'), i32.const(mask))
-  const kept = i32.and(e.field32(FPU_STATUS), i32.const(~mask))
+  const bits = typeof mask === 'number' ? i32.const(mask) : mask
+  const condition = i32.and(e.helperGlobal('condition', 'i32'), bits)
+  const kept = i32.and(e.field32(FPU_STATUS), i32.xor(bits, i32.const(-1)))
   const summary = select(i32.and(unmasked, i32.const(EXCEPTIONS)), i32.const(ERROR_SUMMARY), i32.const(0))
   e.setField32(FPU_STATUS, i32.or(i32.or(kept, condition), i32.or(flags, summary)))
   e.b.if(i32.eqz(i32.and(unmasked, i32.const(stopping))), write)

@@ -3,7 +3,7 @@ import type { ConditionCode, Emitter, I32, I64 } from '../../emit/emitter.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
 import {
-  BEFORE_STORE, begin, C1, clear, clearC1, conclude, controlWord, free, head, INDEFINITE_HEAD, INDEFINITE_SIGNIFICAND, moveTop, needing, operand, pop,
+  BEFORE_LOAD, BEFORE_STORE, begin, C1, clear, clearC1, conclude, controlWord, empty, faultC1, free, head, INDEFINITE_HEAD, INDEFINITE_SIGNIFICAND, moveTop, needing, operand, pop,
   pushing, pushResult, put, putResult, result, setResult, significand, st0, value,
 } from './stack.ts'
 
@@ -16,7 +16,7 @@ const load = (bytes: number, convert: (e: Emitter, address: I32) => void): Emit 
     clear(e)
     convert(e, address)
   })
-  conclude(e, C1, () => pushResult(e))
+  conclude(e, C1, () => pushResult(e), BEFORE_LOAD)
 }
 
 const loadF32 = load(4, (e, a) => e.helperVoid('f80_fromF32', i32.load(a)))
@@ -53,7 +53,7 @@ const loadRounded = (down: bigint, headValue: number, nearestUp: boolean): Emit 
 const loadRegister: Emit = (e) => {
   begin(e)
   const source = operand(e, 0)
-  pushing(e, () => needing(e, [source], () => setResult(e, ...value(source))))
+  needing(e, [source], () => pushing(e, () => setResult(e, ...value(source))))
   conclude(e, C1, () => pushResult(e))
 }
 
@@ -117,6 +117,16 @@ const storeRegister = (pops: boolean): Emit => (e) => {
   })
 }
 
+/** D9 /3 as CPUs have it: an empty ST(0) is no fault, it is popped and nothing else happens. */
+const storeRegisterUnchecked: Emit = (e) => {
+  begin(e)
+  const source = st0(e)
+  const destination = operand(e, 0)
+  e.b.if(i32.eqz(empty(e, source)), () => put(e, destination, ...value(source)))
+  pop(e)
+  clearC1(e)
+}
+
 /** An empty register takes part as the indefinite. */
 const exchange: Emit = (e) => {
   begin(e)
@@ -140,13 +150,13 @@ const exchange: Emit = (e) => {
   })
 }
 
-/** FCMOVcc: empty registers fault whatever the condition. */
+/** FCMOVcc: empty registers fault whatever the condition; else C1 stays. */
 const conditionalMove = (code: ConditionCode): Emit => (e) => {
   begin(e)
   const [to, from] = [st0(e), operand(e, 0)]
   const condition = e.b.let(e.condition(code))
   needing(e, [to, from], () => setResult(e, pick(condition, significand(from), significand(to)), select(condition, head(from), head(to))))
-  conclude(e, C1, () => putResult(e, to))
+  conclude(e, faultC1(e), () => putResult(e, to))
 }
 const pick = (condition: I32, a: I64, b: I64): I64 => select(condition, a, b)
 
@@ -159,7 +169,8 @@ const turn = (distance: number): Emit => (e) => {
 const freeRegister = (pops: boolean): Emit => (e) => {
   begin(e)
   free(e, operand(e, 0))
-  if (pops) moveTop(e, 1)
+  if (pops) pop(e)
+  clearC1(e)
 }
 
 const CMOV = { feature: 'cmov' }
@@ -178,7 +189,7 @@ export const X87_TRANSFER: readonly Row[] = [
   row('FSTP', 'DB /7 !mod3', 'Mt', storeF80),
   row('FSTP', 'DD /3 mod3', 'ST(i)', storeRegister(true)),
   // Undocumented encodings that CPUs take.
-  row('FSTP1', 'D9 /3 mod3', 'ST(i)', storeRegister(true)),
+  row('FSTP1', 'D9 /3 mod3', 'ST(i)', storeRegisterUnchecked),
   row('FSTP8', 'DF /2 mod3', 'ST(i)', storeRegister(true)),
   row('FSTP9', 'DF /3 mod3', 'ST(i)', storeRegister(true)),
   row('FILD', 'DF /0 !mod3', 'Mw', loadI16),
