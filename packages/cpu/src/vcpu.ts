@@ -21,6 +21,7 @@ import { deliverEvent } from './system/events.ts'
 import type { GuestEvent } from './system/events.ts'
 import { HOST_FUNCTIONS } from './system/host.ts'
 import { HELPER_GLOBALS, HELPER_TYPES, helperFunctions } from './helpers.ts'
+import { readMsr, writeMsr } from './system/msr.ts'
 import { codeMode, pagingControl, privilegeSet, stackMask } from './system/modes.ts'
 import { usableUnits } from './system/units.ts'
 import type { VcpuTrace } from './trace.ts'
@@ -110,6 +111,8 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   readonly #yieldOnPause: boolean
   readonly intercepts: Intercepts = { ...NO_INTERCEPTS }
   readonly code: CodeCache
+  /** Which machine frames are code for any vCPU. */
+  readonly codeFrames: CodeFrames
   readonly #interrupts: InterruptSource
   readonly #tscFrequency: number
   readonly #wasm: InterpreterExports
@@ -132,6 +135,8 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   /** INT n, SYSCALL: no single-step trap follows. */
   #stepSuppressed = false
   #halted = false
+  /** What besides an interrupt ends the halt (MWAIT). */
+  #wakes: (() => boolean) | undefined
   #shutdown = false
   #nmi = false
   #nmiBlocked = false
@@ -160,7 +165,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.tlb = new Tlb(this.state)
     const { trace } = options
     if (trace?.flush) this.tlb.onFlush = (what, low, high) => trace.flush!(this, what, low, high)
-    const frames = options.codeFrames ?? new CodeFrames(options.memory)
+    const frames = this.codeFrames = options.codeFrames ?? new CodeFrames(options.memory)
     this.code = new CodeCache({
       memory: options.memory, table: TABLE, arenaBytes: options.codeCacheBytes ?? 48 * 1024 * 1024,
       stepRecords: this.state.base + L.STEP_RECORDS,
@@ -525,6 +530,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
         }
       }
     }
+    if (this.#halted && this.#wakes?.()) this.#halted = false
     return this.#halted ? { reason: 'halt' } : undefined
   }
 
@@ -586,8 +592,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const reason = this.#left
     this.#left = undefined
     this.#halted = reason?.kind === 'halt'
-    // A halted CPU is past the one instruction that STI or a load of SS held interrupts off for: STI; HLT must wake.
-    if (this.#halted) this.#inhibited = this.#debugInhibited = false
+    this.#wakes = reason?.kind === 'halt' ? reason.until : undefined
     // A halted CPU is past the one instruction that STI or a load of SS held interrupts off for: STI; HLT must wake.
     if (this.#halted) this.#inhibited = this.#debugInhibited = false
     if (this.#debugTrap) return this.#trap()
@@ -611,6 +616,9 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
 
   #deliver(event: GuestEvent): VcpuExit | undefined {
     this.exceptionCounts[event.vector]!++
+    // A handler whose own first instruction faults would keep the slice from ever ending.
+    this.#budget--
+    this.state.setU32(L.FUEL, this.#fuel - 1)
     if ((event.kind === 'fault' || event.kind === 'trap') && this.intercepts.exceptions & (1 << event.vector)) {
       const errorCode = event.errorCode < 0 ? undefined : event.errorCode
       return { reason: 'intercept', event: { kind: 'exception', vector: event.vector, errorCode, address: this.state.u64(L.CR2) } }
@@ -623,6 +631,16 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   /** IRET unblocks NMIs. */
   nmiDone(): void {
     this.#nmiBlocked = false
+  }
+
+  /** A model-specific register as RDMSR sees it; undefined where RDMSR would fault. */
+  readMsr(index: number): bigint | undefined {
+    return readMsr(this, index)
+  }
+
+  /** Writes one as WRMSR would, for boards that start a kernel without firmware and for monitors; false where WRMSR would fault. */
+  writeMsr(index: number, value: bigint): boolean {
+    return writeMsr(this, index, value)
   }
 
   getRegisters(): VcpuRegisters {

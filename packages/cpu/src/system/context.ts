@@ -33,7 +33,8 @@ export interface ParavirtualMsrs {
 
 /** Why generated code was left other than by a fault. */
 export type Leave =
-  | { readonly kind: 'halt' }
+  /** Until an interrupt, or until `until` says so. */
+  | { readonly kind: 'halt'; readonly until?: () => boolean }
   | { readonly kind: 'shutdown' }
   | { readonly kind: 'intercept'; readonly event: VcpuEvent }
 

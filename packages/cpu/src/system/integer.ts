@@ -30,17 +30,12 @@ const writeStack = (c: SystemContext, offset: bigint, size: number, value: bigin
   c.memory.write(stackLinear(c, offset), size, value, 'current', true)
 }
 
+/** PUSHA and POPA go register by register; a fault leaves what was done, and rSP where it was, so that running again is harmless. */
 const pusha: HostFunction = (c, i) => {
   const bytes = i.width / 8
   const m = c.state.u64(L.STACK_MASK)
   const top = c.state.gpr(4) & m
   const image = Array.from({ length: 8 }, (_, n) => c.state.gpr(n) & mask(i.width))
-  // All eight slots must be writable before the first is written.
-  for (let n = 0; n < 8; n++) {
-    const at = (top - BigInt(bytes * (n + 1))) & m
-    checkStack(c, at, bytes)
-    c.memory.probe(stackLinear(c, at), bytes, true)
-  }
   image.forEach((value, n) => writeStack(c, (top - BigInt(bytes * (n + 1))) & m, bytes, value))
   setStackPointer(c, top - BigInt(bytes * 8))
 }
@@ -49,11 +44,11 @@ const popa: HostFunction = (c, i) => {
   const bytes = i.width / 8
   const m = c.state.u64(L.STACK_MASK)
   const top = c.state.gpr(4) & m
-  const values = Array.from({ length: 8 }, (_, n) => readStack(c, (top + BigInt(bytes * n)) & m, bytes))
-  values.forEach((value, n) => {
+  for (let n = 0; n < 8; n++) {
+    const value = readStack(c, (top + BigInt(bytes * n)) & m, bytes)
     const register = 7 - n
     if (register !== 4) c.state.setGpr(register, i.width === 16 ? (c.state.gpr(register) & ~0xffffn) | value : value)
-  })
+  }
   setStackPointer(c, top + BigInt(bytes * 8))
 }
 

@@ -4,6 +4,7 @@ import { GP, GuestFault, UD } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { HostFunction, SystemContext } from './context.ts'
 import { isCanonical } from './mode-state.ts'
+import * as M from './msr-state.ts'
 import { readMsr, writeMsr } from './msr.ts'
 import { readCell, registerBytes, writeCell } from './operands.ts'
 import { requirePrivileged } from './privilege.ts'
@@ -134,19 +135,50 @@ const random: HostFunction = (c, i) => {
   c.state.eflags = (c.state.eflags & ~L.FLAGS_ARITHMETIC) | L.FLAG_CF
 }
 
+/** The monitored line as it is now; undefined when it cannot be read any more. */
+function monitoredLine(c: SystemContext): Uint8Array | undefined {
+  const line = new Uint8Array(M.MONITOR_BYTES)
+  try {
+    c.memory.readBytes(c.state.u64(M.MONITOR_LINE), line, 'supervisor')
+    return line
+  } catch (thrown) {
+    if (thrown instanceof GuestFault) return undefined
+    throw thrown
+  }
+}
+
+const monitorCopy = ({ state }: SystemContext): Uint8Array => state.memory.u8.subarray(state.base + M.MONITOR_COPY, state.base + M.MONITOR_COPY + M.MONITOR_BYTES)
+
+/** MONITOR arms a 64-byte line (SDM vol. 2B). ECX has no extensions to ask for. */
 const monitor: HostFunction = (c, i) => {
   requirePrivileged(c)
   if (c.state.gpr(1) & 0xffffffffn) throw new GuestFault(GP, 0)
-  // The monitored byte is read as data is.
-  c.memory.read(i.stringLinear('address', 1), 1)
+  const linear = i.stringLinear('address', 1)
+  // The byte is accessed as data is, with its faults.
+  c.memory.read(linear, 1, 'current', i.stackSegment)
+  c.state.setU64(M.MONITOR_LINE, linear & ~BigInt(M.MONITOR_BYTES - 1))
+  const line = monitoredLine(c)
+  c.state.setU32(M.MONITOR_ARMED, line ? 1 : 0)
+  if (line) monitorCopy(c).set(line)
 }
 
-/** Treated as HLT that wakes at once when nothing was armed by hardware we model: an interrupt ends it, as software must expect. */
+/** True once the line differs from what it was when armed: someone stored to it. A store of the same value goes unseen. */
+function lineChanged(c: SystemContext): boolean {
+  const line = monitoredLine(c)
+  if (!line) return true
+  const copy = monitorCopy(c)
+  return line.some((byte, n) => byte !== copy[n])
+}
+
+/** Waits as HLT does, and also until the armed line changes; with nothing armed it is a NOP. */
 const mwait: HostFunction = (c, i) => {
   requirePrivileged(c)
-  if ((c.state.gpr(1) & 0xffffffffn) >> 1n) throw new GuestFault(GP, 0)
+  if (c.state.gpr(1) & 0xffffffffn) throw new GuestFault(GP, 0)
+  const armed = c.state.u32(M.MONITOR_ARMED) !== 0
+  c.state.setU32(M.MONITOR_ARMED, 0)
   c.state.rip = i.nextRip
-  c.leave({ kind: 'halt' })
+  if (!armed || lineChanged(c)) return STATUS_JUMP
+  c.leave({ kind: 'halt', until: () => lineChanged(c) })
   return STATUS_LEAVE
 }
 

@@ -18,12 +18,18 @@ export const MTRR_VARIABLE_COUNT = 8
 /** CTL, STATUS, ADDR, MISC of each bank. */
 export const MC_BANKS: number = SYSTEM + 0x120
 export const MC_BANK_COUNT = 4
+/** MONITOR: nonzero while armed, linear address of the line, and the line as it was then. */
+export const MONITOR_ARMED: number = SYSTEM + 0x200
+export const MONITOR_LINE: number = SYSTEM + 0x208
+export const MONITOR_COPY: number = SYSTEM + 0x240
+export const MONITOR_BYTES = 64
 
 /** Fast strings, and no branch trace storage or PEBS (SDM vol. 4, IA32_MISC_ENABLE). */
 const MISC_ENABLE_RESET = 0x1801n
 
 export function resetMsrs({ state }: SystemContext): void {
   for (let offset = SYSTEM; offset < MC_BANKS + MC_BANK_COUNT * 32; offset += 8) state.setU64(offset, 0n)
+  state.setU32(MONITOR_ARMED, 0)
   state.setU64(PAT, PAT_RESET)
   state.setU64(MISC_ENABLE, MISC_ENABLE_RESET)
   for (let i = 0; i < MC_BANK_COUNT; i++) state.setU64(MC_BANKS + i * 32, 0xffffffffffffffffn)

@@ -273,3 +273,28 @@ describe('XSAVE and FXSAVE (SDM vol. 1, 10.5 and 13)', () => {
     expect(outcome(m)).toBe(13)
   })
 })
+
+describe('MONITOR and MWAIT (SDM vol. 2B)', () => {
+  // mov eax, 9000h; xor ecx, ecx; xor edx, edx; monitor; xor eax, eax; mwait; hlt
+  const program = [...movEax(0x9000), 0x31, 0xc9, 0x31, 0xd2, 0x0f, 0x01, 0xc8, 0x31, 0xc0, 0x0f, 0x01, 0xc9, HLT]
+
+  it('waits until the line is written, or for an interrupt', () => {
+    const m = longMachine({ add: ['monitor'] })
+    expect(m.execute(program)).toEqual({ reason: 'halt' })
+    expect(m.registers().rip).toBe(BigInt(CODE + program.length - 1))
+    m.cpu.run(100)
+    expect(m.registers().rip).toBe(BigInt(CODE + program.length - 1))
+    m.ram.writeU8(0x903f as Gpa, 1)
+    m.cpu.run(100)
+    expect(m.registers().rip).toBe(BigInt(CODE + program.length))
+  })
+
+  it('does not wait when nothing is armed, and is #UD when not announced', () => {
+    const m = longMachine({ add: ['monitor'] })
+    m.execute([0x31, 0xc9, 0x0f, 0x01, 0xc9, HLT])
+    expect(m.registers().rip).toBe(BigInt(CODE + 6))
+    const n = longMachine()
+    n.execute(program)
+    expect(outcome(n)).toBe(6)
+  })
+})
