@@ -89,10 +89,6 @@ const control: readonly Row[] = [
   row('RDPID', 'F3 0F C7 /7 mod3', 'Rq', host('rdpid'), { ...U, feature: 'rdpid' }),
   row('RDPMC', '0F 33', '', host('rdpmc'), U),
   row('CPUID', '0F A2', '', host('cpuid'), { ...U, intercept: 'cpuid' }),
-  row('CLI', 'FA', '', host('cli'), U),
-  row('STI', 'FB', '', host('sti'), U),
-  row('PUSHF', '9C d64', '', host('pushf'), U),
-  row('POPF', '9D d64', '', host('popf'), U),
   row('CLAC', 'NP 0F 01 /1 rm=2', '', host('clac'), { ...U, feature: 'smap' }),
   row('STAC', 'NP 0F 01 /1 rm=3', '', host('stac'), { ...U, feature: 'smap' }),
   row('MONITOR', 'NP 0F 01 /1 rm=0', '', host('monitor'), { ...U, feature: 'monitor' }),
@@ -134,7 +130,7 @@ const hints: readonly Row[] = [
   row('CLFLUSH', 'NP 0F AE /7 !mod3', 'Mb', touch, { feature: 'clflush' }),
   row('CLFLUSHOPT', '66 0F AE /7 !mod3', 'Mb', touch, { feature: 'clflushopt' }),
   row('CLWB', '66 0F AE /6 !mod3', 'Mb', touch, { feature: 'clwb' }),
-  row('PREFETCHW', '0F 0D /r', 'Ev', nothing),
+  row('PREFETCHW', '0F 0D /r !mod3', 'Mb', nothing),
   ...['18', '19', '1A', '1B', '1C', '1D', '1E', '1F'].map((opcode) => row('NOP', `0F ${opcode} /r`, 'Ev', nothing)),
 ]
 
