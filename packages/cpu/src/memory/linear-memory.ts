@@ -207,6 +207,16 @@ export class LinearMemory {
       this.#set('current'), false, this.#memory.u8, scratch, true)
   }
 
+  /**
+   * Machine address of `linear` for accesses up to the end of its page, -1 where they need more than a store: devices, pages with decoded
+   * instructions, breakpoints. Throws #PF, #GP.
+   */
+  direct(linear: bigint, write: boolean): number {
+    if (this.watch?.watching) return -1
+    const address = this.#translate(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), write ? ACCESS_WRITE : 0, this.#set('current'), false)
+    return address >= 0 && !(write && this.#code.hasCode((address & ~0xfff) >>> 0)) ? address : -1
+  }
+
   /** Machine address of the instruction byte at a linear address, for fetching; -1 when it is not memory. Throws #PF, #GP. */
   fetch(low: number, high: number): number {
     return this.#translate(low, high, ACCESS_FETCH, this.#set('current'), false)

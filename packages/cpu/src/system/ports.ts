@@ -1,3 +1,4 @@
+import { DR7_ENABLES } from '@entresol/x86'
 import { STATUS_REPEAT } from '../interpreter/records.ts'
 import { GP, GuestFault } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
@@ -40,6 +41,10 @@ const string = (byte: boolean, move: (c: SystemContext, i: HostInstruction, size
   const count = i.addressRegister(1)
   if (repeated && count === 0n) return undefined
   const size = sizeOf(i, byte)
+  if (repeated && move === ins) {
+    const moved = insBlock(c, i, size, count)
+    if (moved > 0) return BigInt(moved) === count ? undefined : STATUS_REPEAT
+  }
   const pointer = move(c, i, size)
   i.advanceAddressRegister(pointer, c.state.flag(L.FLAG_DF) ? -size : size)
   c.portAccessed(Number(c.state.gpr(2) & 0xffffn), size)
@@ -56,6 +61,42 @@ function ins(c: SystemContext, i: HostInstruction, size: Size): number {
   c.memory.probe(linear, size, true)
   c.memory.write(linear, size, BigInt(c.ports.read(port, size) >>> 0))
   return 7
+}
+
+/** Iterations of REP INS at once at most: a sector of words. */
+const BLOCK = 256
+
+/**
+ * REP INS into one page of plain RAM: as many iterations as no one can tell from single ones, 0 when that is none. Ends early when the
+ * device asks for attention: an interrupt, a stop.
+ */
+function insBlock(c: SystemContext, i: HostInstruction, size: Size, count: bigint): number {
+  const { state } = c
+  if (state.flag(L.FLAG_DF | L.FLAG_TF) || state.u32(L.DR + 56) & DR7_ENABLES) return 0
+  const port = Number(state.gpr(2) & 0xffffn)
+  requirePort(c, port, size)
+  const offset = i.addressRegister(7)
+  const linear = i.stringLinear('destination', size)
+  let room = count < BigInt(BLOCK) ? Number(count) : BLOCK
+  // Up to the end of the page, of 64 KiB (the smallest address size), and of the segment.
+  room = Math.min(room, Math.floor((0x1000 - Number(linear & 0xfffn)) / size), Math.floor((0x10000 - Number(offset & 0xffffn)) / size))
+  if (!state.mode64) room = Math.min(room, Math.floor((state.u32(L.segment(L.SEG_ES) + L.SEG_LAST) - Number(offset) + 1) / size))
+  if (room <= 1) return 0
+  const address = c.memory.direct(linear, true)
+  if (address < 0) return 0
+  const { view } = state
+  let done = 0
+  do {
+    const value = c.ports.read(port, size)
+    const at = address + done * size
+    if (size === 1) view.setUint8(at, value)
+    else if (size === 2) view.setUint16(at, value, true)
+    else view.setUint32(at, value, true)
+    done++
+  } while (done < room && (state.u32(L.FUEL) | 0) >= 0 && !(state.u32(L.INTERRUPT_PENDING) && state.flag(L.FLAG_IF)))
+  i.advanceAddressRegister(7, done * size)
+  i.advanceAddressRegister(1, -done)
+  return done
 }
 
 function outs(c: SystemContext, i: HostInstruction, size: Size): number {

@@ -39,4 +39,55 @@ describe('port I/O (SDM vol. 1, 20.5)', () => {
     m.execute([0x6c], { change: (r) => { r.gpr[7] = 0x700000n } })
     expect([stoppedIn(m), m.io.length, m.stack(2)[1]]).toEqual([14, 0, BigInt(CODE)])
   })
+
+  it('REP INS moves every element across pages, and what it moved before a fault stays moved', () => {
+    const m = protectedMachine()
+    const count = (segmentLimit: number): void => {
+      m.io.length = 0
+      m.execute([0xf3, 0x66, 0x6d, 0xf4], {
+        change: (r) => {
+          r.gpr[1] = 3000n
+          r.gpr[2] = 0x1f0n
+          r.gpr[7] = 0x40ff1n
+          r.segments.es.limit = segmentLimit
+        },
+      })
+    }
+    count(0xffffffff)
+    expect([m.io.length, m.registers().gpr[1], m.registers().gpr[7]]).toEqual([3000, 0n, BigInt(0x40ff1 + 6000)])
+    const bytes = new Uint8Array(6002)
+    m.ram.read(0x40ff0 as Gpa, bytes)
+    expect([bytes[0], bytes.subarray(1, 6001).every((byte) => byte === 0xff), bytes[6001]]).toEqual([0, true, 0])
+    count(0x41fff)
+    expect([stoppedIn(m), m.io.length, m.registers().gpr[7]]).toEqual([13, 0x807, 0x41fffn])
+  })
+
+  it('REP INS with 16-bit addresses wraps at 64 KiB', () => {
+    const m = protectedMachine()
+    m.execute([0x67, 0xf3, 0x6c, 0xf4], {
+      change: (r) => {
+        r.gpr[1] = 0x20n
+        r.gpr[2] = 0x80n
+        r.gpr[7] = 0xdead_fff0n
+        r.segments.es.base = 0x50000n
+      },
+    })
+    expect([m.io.length, m.registers().gpr[7], m.ram.readU32(0x5000c as Gpa), m.ram.readU32(0x50010 as Gpa), m.ram.readU32(0x60000 as Gpa)])
+      .toEqual([0x20, 0xdead_0010n, 0xffffffff, 0, 0])
+  })
+
+  it('an interrupt that the device raises comes between two elements of REP INS', () => {
+    const m = protectedMachine()
+    const ports = m.cpu.ports as { read: (address: number, size: 1 | 2 | 4) => number }
+    const { read } = ports
+    ports.read = (address, size) => {
+      if (m.io.length === 9) {
+        m.interrupts.vector = 0x40
+        m.cpu.interruptPending()
+      }
+      return read(address, size)
+    }
+    m.execute([0xf3, 0x6c, 0xf4], { change: (r) => { r.gpr[1] = 100n; r.gpr[2] = 0x80n; r.gpr[7] = 0x9000n } })
+    expect([stoppedIn(m), m.io.length, m.registers().gpr[1], m.stack(1)[0]]).toEqual([0x40, 10, 90n, BigInt(CODE)])
+  })
 })
