@@ -1,9 +1,12 @@
-import { i32, i64 } from '@entresol/wasm-builder'
+import { i32, i64, simd, v128 } from '@entresol/wasm-builder'
+import { MXCSR } from '../../state/layout.ts'
 import type { Emitter, I32, I64, Int, V128 } from '../../emit/emitter.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
-import { DOUBLE, lanesOf, readVectors, requireSimd, SINGLE, vectorsOf, withExceptions, writeVectors } from './format.ts'
+import { DOUBLE, either, lanesOf, readVectors, requireSimd, SINGLE, vectorsOf, withExceptions, writeVectors } from './format.ts'
 import type { Format } from './format.ts'
+import { isFast } from './native.ts'
+import { i32x4ToSingles, lowI32x2ToDoubles, singlesToI32x4 } from './native-convert.ts'
 import { AVX, legacyEncoding, sse, vexEncoding } from './rows.ts'
 import type { Prefix } from './rows.ts'
 
@@ -25,10 +28,28 @@ export const halves = (e: Emitter, x: I64): I32[] => [e.b.let(i32.wrap_i64(x)), 
 const convertAll = (e: Emitter, x: readonly Int[], to: Format, convert: Convert): V128[] =>
   withExceptions(e, (mxcsr) => vectorsOf(to, x.map((value) => convert(e, value, mxcsr))).map((v) => e.b.let(v)))
 
+type Fast = (x: V128) => { valid: I32; results: readonly [V128] }
+
 /** Elements of 32 bits to elements of 32 bits. */
-const same = (convert: Convert): Emit => (e) => {
+const same = (convert: Convert, fast: Fast): Emit => (e) => {
   requireSimd(e)
-  writeVectors(e, 0, convertAll(e, lanesOf(e, SINGLE, readVectors(e, 1)), SINGLE, convert))
+  const x = readVectors(e, 1)
+  writeVectors(e, 0, either(e, isFast(e.field32(MXCSR)), () => {
+    const all = x.map(fast)
+    return { valid: all.map((a) => a.valid).reduce((a, b) => i32.and(a, b)), results: all.map((a) => e.b.let(a.results[0])) }
+  }, () => convertAll(e, lanesOf(e, SINGLE, x), SINGLE, convert)))
+}
+
+/** CVTDQ2PD is exact and raises nothing. */
+const integersToDoubles: Emit = (e) => {
+  requireSimd(e)
+  if (e.vectorLength === 128) {
+    e.setV(0, lowI32x2ToDoubles(simd.splat(18, e.getV64(1))))
+    return
+  }
+  const x = e.getV(1)
+  const upper = v128.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15], x, x)
+  e.setHalves(0, lowI32x2ToDoubles(x), lowI32x2ToDoubles(upper))
 }
 
 /** 32 to 64 bits: the source is half as long and needs no alignment. */
@@ -57,10 +78,10 @@ function rows(name: string, prefix: Prefix, opcode: string, emit: Emit, length: 
 export const FLOAT_CONVERT_PACKED: readonly Row[] = [
   ...rows('CVTPS2PD', 'NP', '5A', widen(SINGLE_TO_DOUBLE), 'half'),
   ...rows('CVTPD2PS', '66', '5A', narrow(DOUBLE_TO_SINGLE)),
-  ...rows('CVTDQ2PS', 'NP', '5B', same(FROM_I32_TO_SINGLE)),
-  ...rows('CVTPS2DQ', '66', '5B', same(SINGLE_TO_I32)),
-  ...rows('CVTTPS2DQ', 'F3', '5B', same(SINGLE_TRUNCATED_TO_I32)),
-  ...rows('CVTDQ2PD', 'F3', 'E6', widen(FROM_I32_TO_DOUBLE), 'half'),
+  ...rows('CVTDQ2PS', 'NP', '5B', same(FROM_I32_TO_SINGLE, (x) => ({ valid: i32.const(1), results: [i32x4ToSingles(x)] }))),
+  ...rows('CVTPS2DQ', '66', '5B', same(SINGLE_TO_I32, (x) => singlesToI32x4(x, false))),
+  ...rows('CVTTPS2DQ', 'F3', '5B', same(SINGLE_TRUNCATED_TO_I32, (x) => singlesToI32x4(x, true))),
+  ...rows('CVTDQ2PD', 'F3', 'E6', integersToDoubles, 'half'),
   ...rows('CVTPD2DQ', 'F2', 'E6', narrow(DOUBLE_TO_I32)),
   ...rows('CVTTPD2DQ', '66', 'E6', narrow(DOUBLE_TRUNCATED_TO_I32)),
 ]
