@@ -85,6 +85,11 @@ export class CodeCache {
     return table
   }
 
+  /** True when the machine address is one of a table or record here. */
+  contains(address: number): boolean {
+    return address >= this.#arena && address < this.#next
+  }
+
   flush(): void {
     this.flushes++
     this.#next = this.#arena

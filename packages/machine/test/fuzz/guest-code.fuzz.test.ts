@@ -1,0 +1,54 @@
+import type { Gpa } from '@entresol/interfaces'
+import { expect, test } from 'vitest'
+import { fuzzSettings, Random } from '../support/random.ts'
+import { createRig, EXIT_CODE, runSlice } from '../support/rig.ts'
+import { soup } from '../support/soup.ts'
+import { MODES, startState } from '../support/start.ts'
+
+const SLICES = 40
+const INSTRUCTIONS = 2000
+/** Far more than a slice needs, even single-stepped: what takes longer has hung. */
+const HUNG = 10_000
+const { seed, count } = fuzzSettings('random guest code', 60)
+
+for (const name of ['pc', 'microvm'] as const) {
+  test(`random code in every mode neither throws nor hangs nor leaves the guest's memory (${name})`, { timeout: 0 }, () => {
+    const rig = createRig({ board: name, cpus: 2, firmware: name === 'pc' })
+    const { ram, vcpus } = rig.platform
+    const page = new Uint8Array(4096)
+    for (let index = 0; index < count; index++) {
+      const random = new Random(seed + index)
+      const mode = MODES[index % MODES.length]!
+      const about = `${name} seed ${seed} case ${index} (${mode})`
+      rig.platform.reset()
+      for (let at = 0; at < ram.size; at += page.length) {
+        if (random.chance(8)) random.fill(page)
+        else soup(random, page)
+        ram.write(at as Gpa, page)
+      }
+      for (const vcpu of vcpus) vcpu.setRegisters(startState(random, ram, mode, vcpu.getRegisters()))
+      for (let slice = 0; slice < SLICES; slice++) {
+        const before = performance.now()
+        let exits
+        try {
+          exits = runSlice(rig, INSTRUCTIONS)
+        } catch (thrown) {
+          throw new Error(`${about} slice ${slice}: threw ${String(thrown)}`, { cause: thrown })
+        }
+        expect(performance.now() - before, `${about} slice ${slice}: hung`).toBeLessThan(HUNG)
+        rig.clock.skipTo(rig.clock.now() + random.below(100_000))
+        // What has died or sleeps starts anew somewhere else.
+        exits.forEach((exit, id) => {
+          if (exit.reason === 'shutdown' || exit.reason === 'halt' || random.chance(6)) {
+            vcpus[id]!.setRegisters(startState(random, ram, random.chance(3) ? random.pick(MODES) : mode, vcpus[id]!.getRegisters()))
+          }
+          if (random.chance(10)) random.pick([() => vcpus[id]!.nmi(), () => vcpus[id]!.init(), () => vcpus[id]!.sipi(random.below(256))])()
+        })
+      }
+      expect(rig.damage(), about).toEqual([])
+    }
+    expect(rig.boot(), 'the machine still boots').toBe(EXIT_CODE)
+    const instructions = vcpus.reduce((sum, vcpu) => sum + vcpu.instructionCount, 0)
+    console.log(`${name}: ${instructions} instructions, ${vcpus.reduce((sum, v) => sum + v.exceptionCounts.reduce((a, b) => a + b), 0)} exceptions and interrupts`)
+  })
+}
