@@ -1,9 +1,13 @@
-import type { Emitter, I32, Int } from '../../emit/emitter.ts'
-import { i32 } from '@entresol/wasm-builder'
+import { i32, v128 } from '@entresol/wasm-builder'
+import type { Emitter, I32, Int, V128 } from '../../emit/emitter.ts'
+import { MXCSR } from '../../state/layout.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
-import { call, FORMATS, lanesOf, readVectors, vectorsOf, withExceptions, writeVectors } from './format.ts'
+import { call, either, FORMATS, lanesOf, readVectors, vectorsOf, withExceptions, writeVectors } from './format.ts'
 import type { Format } from './format.ts'
+import { isFast, splat } from './native.ts'
+import type { Attempt } from './native.ts'
+import { attemptFma } from './native-fma.ts'
 import { vexEncoding } from './rows.ts'
 
 /** Which operands are multiplied, and which is added: the three digits of the mnemonic less one (SDM vol. 1, 14.5.1). */
@@ -29,13 +33,31 @@ type Order = readonly [number, number, number]
 const fused = (e: Emitter, f: Format, operands: readonly Int[], order: Order, negate: number, mxcsr: I32): Int =>
   call(e, f, 'fma', operands[order[0]]!, operands[order[1]]!, operands[order[2]]!, i32.const(negate), mxcsr)
 
+/** Sign bits to flip in even and odd elements. */
+function signMask(f: Format, even: boolean, odd: boolean): V128 {
+  const bytes = f.name === 'f32' ? 4 : 8
+  return v128.const(Array.from({ length: 16 }, (_, i) => (i % bytes === bytes - 1 && ((i / bytes) & 1 ? odd : even) ? 0x80 : 0)))
+}
+
+/** The three operands as the host gets them: in order of the calculation, negated. */
+function native(e: Emitter, f: Format, operands: readonly V128[], order: Order, signs: Signs, isScalar: boolean): Attempt {
+  const negated = (v: V128, bit: number): V128 =>
+    (signs.even | signs.odd) & bit ? e.b.let(v128.xor(v, signMask(f, (signs.even & bit) !== 0, (signs.odd & bit) !== 0))) : v
+  return attemptFma(e, f, negated(operands[order[0]]!, 1), operands[order[1]]!, negated(operands[order[2]]!, 2), isScalar)
+}
+
 const packed = (f: Format, order: Order, signs: Signs): Emit => (e) => {
   e.requireUnit('avx')
-  const c = lanesOf(e, f, readVectors(e, 2))
-  const b = lanesOf(e, f, readVectors(e, 1))
-  const a = lanesOf(e, f, readVectors(e, 0))
-  writeVectors(e, 0, withExceptions(e, (mxcsr) =>
-    vectorsOf(f, a.map((x, i) => fused(e, f, [x, b[i]!, c[i]!], order, i & 1 ? signs.odd : signs.even, mxcsr))).map((v) => e.b.let(v))))
+  const c = readVectors(e, 2)
+  const b = readVectors(e, 1)
+  const a = readVectors(e, 0)
+  writeVectors(e, 0, either(e, isFast(e.field32(MXCSR)), () => {
+    const attempts = a.map((x, i) => native(e, f, [x, b[i]!, c[i]!], order, signs, false))
+    return { valid: attempts.map((r) => r.valid).reduce((x, y) => i32.and(x, y)), results: attempts.map((r) => r.result) }
+  }, () => withExceptions(e, (mxcsr) => {
+    const [p, q, r] = [lanesOf(e, f, a), lanesOf(e, f, b), lanesOf(e, f, c)]
+    return vectorsOf(f, p.map((x, i) => fused(e, f, [x, q[i]!, r[i]!], order, i & 1 ? signs.odd : signs.even, mxcsr))).map((v) => e.b.let(v))
+  })))
 }
 
 /** The other elements of the low 128 bits are the destination's own. */
@@ -44,7 +66,11 @@ const scalar = (f: Format, order: Order, signs: Signs): Emit => (e) => {
   const c = f.read(e, 2)
   const b = f.read(e, 1)
   const a = f.read(e, 0)
-  f.write(e, 0, withExceptions(e, (mxcsr) => fused(e, f, [a, b, c], order, signs.even, mxcsr)))
+  const [result] = either<'i32' | 'i64'>(e, isFast(e.field32(MXCSR)), () => {
+    const { valid, result: v } = native(e, f, [a, b, c].map((x) => e.b.let(splat(f, x))), order, signs, true)
+    return { valid, results: [f.lane(v, 0)] }
+  }, () => [withExceptions(e, (mxcsr) => fused(e, f, [a, b, c], order, signs.even, mxcsr))])
+  f.write(e, 0, result as Int)
 }
 
 const FMA = { feature: 'fma' } as const
