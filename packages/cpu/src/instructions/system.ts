@@ -1,3 +1,5 @@
+import { i32 } from '@entresol/wasm-builder'
+import * as L from '../state/layout.ts'
 import type { Emit, Row } from './row.ts'
 import { host, row } from './row.ts'
 
@@ -6,6 +8,13 @@ const nothing: Emit = () => {}
 /** Touches the byte as a load would: CLFLUSH and its kin fault like loads. */
 const touch: Emit = (e) => {
   e.readAddress(1)
+}
+/** CLAC and STAC: CPL 0, else #UD. The set of the TLB in use follows EFLAGS.AC (see system/modes.ts). */
+const alignmentFlag = (on: boolean): Emit => (e) => {
+  e.raiseIf(e.field32(L.CPL), 6)
+  const flags = e.field32(L.EFLAGS)
+  e.setField32(L.EFLAGS, on ? i32.or(flags, i32.const(L.FLAG_AC)) : i32.and(flags, i32.const(~L.FLAG_AC)))
+  e.setField32(L.TLB_BASE, i32.add(e.cpu, i32.const(L.TLB + (on ? L.TLB_SUPERVISOR_AC : L.TLB_SUPERVISOR) * L.TLB_SET_BYTES)))
 }
 const U = { unobservable: true } as const
 const ENDS = { unobservable: true, ends: true } as const
@@ -89,8 +98,8 @@ const control: readonly Row[] = [
   row('RDPID', 'F3 0F C7 /7 mod3', 'Rq', host('rdpid'), { ...U, feature: 'rdpid' }),
   row('RDPMC', '0F 33', '', host('rdpmc'), U),
   row('CPUID', '0F A2', '', host('cpuid'), { ...U, intercept: 'cpuid' }),
-  row('CLAC', 'NP 0F 01 /1 rm=2', '', host('clac'), { ...U, feature: 'smap' }),
-  row('STAC', 'NP 0F 01 /1 rm=3', '', host('stac'), { ...U, feature: 'smap' }),
+  row('CLAC', 'NP 0F 01 /1 rm=2', '', alignmentFlag(false), { ...U, feature: 'smap' }),
+  row('STAC', 'NP 0F 01 /1 rm=3', '', alignmentFlag(true), { ...U, feature: 'smap' }),
   row('MONITOR', 'NP 0F 01 /1 rm=0', '', host('monitor'), { ...U, feature: 'monitor' }),
   row('MWAIT', 'NP 0F 01 /1 rm=1', '', host('mwait'), { ...ENDS, feature: 'monitor' }),
   row('VMCALL', 'NP 0F 01 /0 rm=1', '', host('hypercall'), U),

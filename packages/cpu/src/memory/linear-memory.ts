@@ -223,27 +223,50 @@ export class LinearMemory {
   }
 
   /** Checks that [linear, linear + size) can be accessed, without doing it. */
-  probe(linear: bigint, size: number, write: boolean, privilege: Privilege = 'current'): void {
+  probe(linear: bigint, size: number, write: boolean, privilege: Privilege = 'current', stack = false): void {
     const set = this.#set(privilege)
-    this.#requireCanonicalEnd(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), size, false)
+    this.#requireCanonicalEnd(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), size, stack)
     this.#eachPage(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), size,
-      (l, h) => void this.#translate(l, h, write ? ACCESS_WRITE : 0, set, false))
+      (l, h) => void this.#translate(l, h, write ? ACCESS_WRITE : 0, set, stack))
+  }
+
+  /** Machine address of bytes in one page the TLB knows; -1: take the long way. Watched pages and pages of code are not there. */
+  cached(linear: bigint, size: number, privilege: Privilege, write: boolean): number {
+    const low = Number(linear & 0xffffffffn)
+    if ((low & 0xfff) + size > 0x1000) return -1
+    return this.#tlb.find(this.#set(privilege), low, Number((linear >> 32n) & 0xffffffffn), write)
   }
 
   readBytes(linear: bigint, into: Uint8Array, privilege: Privilege = 'current', stack = false): void {
+    const cached = this.cached(linear, into.length, privilege, false)
+    if (cached >= 0) {
+      into.set(this.#memory.u8.subarray(cached, cached + into.length))
+      return
+    }
     this.#requireCanonicalEnd(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), into.length, stack)
     if (this.watch?.watching && privilege === 'current') this.#noteAccess(linear, into.length, false, this.#set(privilege), stack)
     this.#transfer(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), into.length, 0, this.#set(privilege), stack, into, 0, false)
   }
 
   writeBytes(linear: bigint, from: Uint8Array, privilege: Privilege = 'current', stack = false): void {
-    this.probe(linear, from.length, true, privilege)
+    const cached = this.cached(linear, from.length, privilege, true)
+    if (cached >= 0) {
+      this.#memory.u8.set(from, cached)
+      return
+    }
+    this.probe(linear, from.length, true, privilege, stack)
     if (this.watch?.watching && privilege === 'current') this.watch.accessed(linear, from.length, true)
     this.#transfer(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), from.length, ACCESS_WRITE, this.#set(privilege), stack, from, 0, true)
   }
 
   /** Reads `size` bytes (1, 2, 4, 8) little-endian. */
   read(linear: bigint, size: number, privilege: Privilege = 'current', stack = false): bigint {
+    const cached = this.cached(linear, size, privilege, false)
+    if (cached >= 0) {
+      const { view } = this.#state
+      if (size === 8) return view.getBigUint64(cached, true)
+      return BigInt(size === 4 ? view.getUint32(cached, true) : size === 2 ? view.getUint16(cached, true) : view.getUint8(cached))
+    }
     this.#view.setBigUint64(0, 0n, true)
     this.readBytes(linear, this.#bytes.subarray(0, size), privilege, stack)
     return this.#view.getBigUint64(0, true)

@@ -90,6 +90,14 @@ export class Tlb {
     u32[at + 6] = frame - page
   }
 
+  /** Machine address behind a linear address by an entry that allows reading (or writing); -1: none. */
+  find(set: number, linearLow: number, linearHigh: number, write: boolean): number {
+    const at = this.#base + this.#entry(set, linearLow) * 8
+    const tag = write ? at + 2 : at
+    const u32 = this.#u32
+    return u32[tag] === (linearLow & ~0xfff) >>> 0 && u32[tag + 1] === linearHigh ? (linearLow + u32[at + 6]!) >>> 0 : -1
+  }
+
   #setTag(at: number, on: number, low: number, high: number): void {
     this.#u32[at] = on ? low : INVALID
     this.#u32[at + 1] = on ? high : INVALID

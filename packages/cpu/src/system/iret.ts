@@ -83,7 +83,9 @@ function iretProtected(c: SystemContext, size: 2 | 4 | 8): void {
   const { state } = c
   if (state.longMode && state.flag(L.FLAG_NT)) throw new GuestFault(GP, 0)
   const was64 = state.mode64
-  const [rip, csValue, flagsValue] = popThree(c, size) as [bigint, bigint, bigint]
+  // 64-bit mode pops five always.
+  const frame = popThree(c, size, was64 ? 5 : 3)
+  const [rip, csValue, flagsValue] = frame as [bigint, bigint, bigint]
   const flags = Number(flagsValue & MASK_32)
   if (!state.longMode && size === 4 && flags & L.FLAG_VM && state.cpl === 0) {
     iretToV86(c, rip, Number(csValue & MASK_16), flags)
@@ -97,7 +99,7 @@ function iretProtected(c: SystemContext, size: 2 | 4 | 8): void {
   let mask = changeableFlags(c, size)
   if (size !== 2 && state.cpl === 0) mask |= L.FLAG_VIF | L.FLAG_VIP
   if (outer || was64) {
-    const [, , , rsp, ssValue] = popThree(c, size, 5) as [bigint, bigint, bigint, bigint, bigint]
+    const [, , , rsp, ssValue] = (was64 ? frame : popThree(c, size, 5)) as [bigint, bigint, bigint, bigint, bigint]
     const ss = returnStack(c, Number(ssValue & MASK_16), rpl, target64)
     requireTarget(c, rip, d, target64)
     const code = codeSegment(c, markAccessed(c, d), selector, rpl)

@@ -117,16 +117,6 @@ const baseAccess = (segment: number, write: boolean): HostFunction => (c, i) => 
   state.setU64(at, value)
 }
 
-/** CLAC and STAC: CPL 0 in protected mode, else #UD. */
-const alignmentFlag = (on: boolean): HostFunction => (c, i) => {
-  const { state } = c
-  if (state.cpl !== 0) throw new GuestFault(UD)
-  state.setFlag(L.FLAG_AC, on)
-  c.modeChanged()
-  state.rip = i.nextRip
-  return STATUS_JUMP
-}
-
 /** RDRAND and RDSEED always succeed: CF set, the other arithmetic flags cleared. */
 const random: HostFunction = (c, i) => {
   const low = BigInt(c.random.nextU32() >>> 0)
@@ -201,7 +191,5 @@ export const MISC_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
   rdgsbase: baseAccess(L.SEG_GS, false),
   wrfsbase: baseAccess(L.SEG_FS, true),
   wrgsbase: baseAccess(L.SEG_GS, true),
-  clac: alignmentFlag(false),
-  stac: alignmentFlag(true),
   random, monitor, mwait, hypercall, nothing,
 }

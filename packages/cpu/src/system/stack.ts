@@ -49,31 +49,47 @@ function slot(c: SystemContext, stack: StackView, offset: bigint, size: number):
   return BigInt.asUintN(c.state.longMode && stack.mask === MASK_64 ? 64 : 32, stack.base + offset)
 }
 
+function storeSlot(view: DataView, at: number, size: number, value: bigint): void {
+  if (size === 8) view.setBigUint64(at, BigInt.asUintN(64, value), true)
+  else if (size === 4) view.setUint32(at, Number(BigInt.asUintN(32, value)), true)
+  else view.setUint16(at, Number(BigInt.asUintN(16, value)), true)
+}
+
+function loadSlot(view: DataView, at: number, size: number): bigint {
+  return size === 8 ? view.getBigUint64(at, true) : BigInt(size === 4 ? view.getUint32(at, true) : view.getUint16(at, true))
+}
+
 /**
  * Pushes `values`, first one deepest, as `size`-byte slots below `sp`; returns the new stack pointer (masked). All slots are
  * checked before any is written.
  */
 export function pushFrame(c: SystemContext, stack: StackView, sp: bigint, size: number, values: readonly bigint[]): bigint {
-  const bytes = new Uint8Array(values.length * size)
-  const view = new DataView(bytes.buffer)
-  const last = values.length - 1
-  values.forEach((value, i) => {
-    const at = (last - i) * size
-    if (size === 8) view.setBigUint64(at, BigInt.asUintN(64, value), true)
-    else if (size === 4) view.setUint32(at, Number(BigInt.asUintN(32, value)), true)
-    else view.setUint16(at, Number(BigInt.asUintN(16, value)), true)
-  })
-  const total = BigInt(bytes.length)
+  const count = values.length
+  const total = BigInt(count * size)
   const top = (sp - total) & stack.mask
   if (top + total <= stack.mask + 1n) {
-    c.memory.writeBytes(slot(c, stack, top, bytes.length), bytes, stack.privilege, true)
+    const linear = slot(c, stack, top, count * size)
+    const cached = c.memory.cached(linear, count * size, stack.privilege, true)
+    if (cached >= 0) {
+      for (let i = 0; i < count; i++) storeSlot(c.state.view, cached + (count - 1 - i) * size, size, values[i]!)
+      return top
+    }
+    c.memory.writeBytes(linear, frameBytes(size, values), stack.privilege, true)
     return top
   }
   // Wraps around the top of the segment: slot by slot.
+  const bytes = frameBytes(size, values)
   const slots = values.map((_, i) => slot(c, stack, (top + BigInt(i * size)) & stack.mask, size))
-  for (const linear of slots) c.memory.probe(linear, size, true, stack.privilege)
+  for (const linear of slots) c.memory.probe(linear, size, true, stack.privilege, true)
   slots.forEach((linear, i) => c.memory.writeBytes(linear, bytes.subarray(i * size, (i + 1) * size), stack.privilege, true))
   return top
+}
+
+function frameBytes(size: number, values: readonly bigint[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * size)
+  const view = new DataView(bytes.buffer)
+  values.forEach((value, i) => storeSlot(view, (values.length - 1 - i) * size, size, value))
+  return bytes
 }
 
 /** Reads `count` slots upwards from `sp` without moving it. */
@@ -81,18 +97,22 @@ export function peekFrame(c: SystemContext, stack: StackView, sp: bigint, size: 
   const total = BigInt(count * size)
   const start = sp & stack.mask
   const values: bigint[] = []
-  if (start + total <= stack.mask + 1n) {
-    const bytes = new Uint8Array(count * size)
-    c.memory.readBytes(slot(c, stack, start, bytes.length), bytes, stack.privilege, true)
-    const view = new DataView(bytes.buffer)
+  if (start + total > stack.mask + 1n) {
     for (let i = 0; i < count; i++) {
-      values.push(size === 8 ? view.getBigUint64(i * 8, true) : BigInt(size === 4 ? view.getUint32(i * 4, true) : view.getUint16(i * 2, true)))
+      values.push(c.memory.read(slot(c, stack, (start + BigInt(i * size)) & stack.mask, size), size, stack.privilege, true))
     }
     return values
   }
-  for (let i = 0; i < count; i++) {
-    values.push(c.memory.read(slot(c, stack, (start + BigInt(i * size)) & stack.mask, size), size, stack.privilege, true))
+  const linear = slot(c, stack, start, count * size)
+  let at = c.memory.cached(linear, count * size, stack.privilege, false)
+  let { view } = c.state
+  if (at < 0) {
+    const bytes = new Uint8Array(count * size)
+    c.memory.readBytes(linear, bytes, stack.privilege, true)
+    view = new DataView(bytes.buffer)
+    at = 0
   }
+  for (let i = 0; i < count; i++) values.push(loadSlot(view, at + i * size, size))
   return values
 }
 
