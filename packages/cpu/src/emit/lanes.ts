@@ -99,7 +99,8 @@ export const ZERO: V128 = bytes(0)
 /** Byte i holds i. */
 export const IOTA: V128 = bytes(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 
-const shuffled = (size: number, lanes: readonly number[]): number[] => lanes.flatMap((lane) => Array.from({ length: size }, (_, i) => lane * size + i))
+const shuffled = (size: number, lanes: readonly number[]): number[] =>
+  lanes.flatMap((lane) => Array.from({ length: size }, (_, i) => lane * size + i))
 /** Constant shuffles by lane; numbers from the lane count up choose from `b`. */
 export const shuffleWords = (lanes: readonly number[], a: V128, b: V128 = a): V128 => v128.shuffle(shuffled(2, lanes), a, b)
 export const shuffleDwords = (lanes: readonly number[], a: V128, b: V128 = a): V128 => v128.shuffle(shuffled(4, lanes), a, b)

@@ -101,7 +101,8 @@ const compare = (form: Form): HostFunction => (c, i) => {
   const result = polarity(aggregate(a, b, fields.aggregation), b, fields)
   if (form.index) c.state.setGpr(1, BigInt(index(result, count, fields.mostSignificant)))
   else writeMask(c, result, fields, form.vex)
-  const flags = (result ? L.FLAG_CF : 0) | (b.length < count ? L.FLAG_ZF : 0) | (a.length < count ? L.FLAG_SF : 0) | (result & 1 ? L.FLAG_OF : 0)
+  const ends = (b.length < count ? L.FLAG_ZF : 0) | (a.length < count ? L.FLAG_SF : 0)
+  const flags = ends | (result ? L.FLAG_CF : 0) | (result & 1 ? L.FLAG_OF : 0)
   c.state.eflags = (c.state.eflags & ~L.FLAGS_ARITHMETIC) | flags
 }
 
@@ -124,9 +125,9 @@ function writeMask(c: SystemContext, result: number, { words, mostSignificant }:
 }
 
 /** Name of the host function of a form. */
-export const stringCompareName = (mnemonic: string, wide: boolean, vex: boolean): string => `${vex ? 'v' : ''}${mnemonic.toLowerCase()}${wide ? '-64' : ''}`
+const nameOf = (mnemonic: string, wide: boolean, vex: boolean): string => `${vex ? 'v' : ''}${mnemonic.toLowerCase()}${wide ? '-64' : ''}`
 
 export const STRING_COMPARE_FUNCTIONS: Readonly<Record<string, HostFunction>> = Object.fromEntries(
   ['PCMPESTRI', 'PCMPESTRM', 'PCMPISTRI', 'PCMPISTRM'].flatMap((name) => [false, true].flatMap((wide) => [false, true].map((vex) => [
-    stringCompareName(name, wide, vex), compare({ explicit: name[4] === 'E', index: name.endsWith('I'), wide, vex }),
+    nameOf(name, wide, vex), compare({ explicit: name[4] === 'E', index: name.endsWith('I'), wide, vex }),
   ] as const))))

@@ -12,7 +12,9 @@ export interface FormResult {
 }
 
 /** Runs `count` random cases of every SIMD form whose name matches on both CPUs. The same seed gives the same cases. */
-export async function* compareForms(judge: Judge, subject: Subject, features: ReadonlySet<string>, seed: number, count: number, pattern = /^/): AsyncGenerator<FormResult> {
+export async function* compareForms(
+  judge: Judge, subject: Subject, features: ReadonlySet<string>, seed: number, count: number, pattern = /^/,
+): AsyncGenerator<FormResult> {
   const forms = SIMD.flatMap(formsOfRow).filter((form) => pattern.test(form.name) && form.needs.every((feature) => features.has(feature)))
   for (const [n, form] of forms.entries()) {
     const cases: GeneratedCase[] = []

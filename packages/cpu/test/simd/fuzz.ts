@@ -7,7 +7,8 @@ const [count = '100', seed = '1', pattern = ''] = process.argv.slice(2)
 const { features } = await hostCpu()
 const cpu = await RealCpu.start()
 let [forms, agreed, faulted] = [0, 0, 0]
-for await (const { form, compared, undefinedOpcode, faults, wrong } of compareForms(cpu, new SoftwareSubject(), features, Number(seed), Number(count), new RegExp(pattern))) {
+const results = compareForms(cpu, new SoftwareSubject(), features, Number(seed), Number(count), new RegExp(pattern))
+for await (const { form, compared, undefinedOpcode, faults, wrong } of results) {
   forms++
   agreed += compared - wrong.length
   faulted += faults

@@ -1,5 +1,5 @@
 import { i32, v128 } from '@entresol/wasm-builder'
-import { bytes, i32x4, i64x2, i8x16, shuffleDwords, ZERO } from '../../emit/lanes.ts'
+import { bytes, i32x4, i64x2, i8x16, shuffleDwords, shuffleQwords, ZERO } from '../../emit/lanes.ts'
 import type { FunctionBuilder, V128 } from '../../emit/lanes.ts'
 import { packed } from './forms.ts'
 import type { Lane, Row } from './forms.ts'
@@ -87,18 +87,18 @@ const carrylessProduct: Lane = (b, x, y, imm) => {
   const first = b.let(chosen(x, 0))
   const rest = b.variable(chosen(y, 4))
   // Multiplying the result by x and adding the first factor wherever a bit of the second says so, from the top.
-  const low = b.variable<'v128'>(ZERO)
+  const result = b.variable<'v128'>(ZERO)
   const count = b.variable(i32.const(64))
   const single = b.let(v128.and(first, bytes(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0)))
   b.loop((again) => {
-    const carry = b.let(i64x2.shr_u(low.get, i32.const(63)))
-    const doubled = v128.or(i64x2.shl(low.get, i32.const(1)), v128.shuffle([16, 16, 16, 16, 16, 16, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7], carry, ZERO))
-    b.set(low, v128.xor(doubled, v128.and(single, i64x2.shr_s(rest.get, i32.const(63)))))
+    const carry = b.let(i64x2.shr_u(result.get, i32.const(63)))
+    const doubled = v128.or(i64x2.shl(result.get, i32.const(1)), shuffleQwords([2, 0], carry, ZERO))
+    b.set(result, v128.xor(doubled, v128.and(single, i64x2.shr_s(rest.get, i32.const(63)))))
     b.set(rest, i64x2.shl(rest.get, i32.const(1)))
     b.set(count, i32.sub(count.get, i32.const(1)))
     b.brIf(again, count.get)
   })
-  return low.get
+  return result.get
 }
 
 const AES = { map: '0F38', sse: 'aes', wide: null } as const

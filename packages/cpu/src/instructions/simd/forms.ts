@@ -121,7 +121,10 @@ export function packed(mnemonic: string, opcode: string, lane: Lane, options: Pa
     const emit = unary ? mmxUnary(mmx.lane ?? lane, immediate) : mmxBinary(mmx.lane ?? lane, mmx.shape, immediate)
     rows.push(row(mnemonic, legacy('NP', map, opcode), (mmx.operands ?? 'Pq,Qq') + i, emit, { feature: mmx.feature }))
   }
-  if (sse !== null) rows.push(row(mnemonic, legacy(prefix, map, opcode), 'Vx,Wx' + i, (unary ? legacyUnary : legacyBinary)(lane, immediate), { feature: sse }))
+  if (sse !== null) {
+    const emit = (unary ? legacyUnary : legacyBinary)(lane, immediate)
+    rows.push(row(mnemonic, legacy(prefix, map, opcode), 'Vx,Wx' + i, emit, { feature: sse }))
+  }
   const operands = (unary ? 'Vx,Wx' : 'Vx,Hx,Wx') + i
   const emit = (unary ? vexUnary : vexBinary)(lane, immediate)
   if (avx !== null) rows.push(row(`V${mnemonic}`, `VEX.128.${prefix}.${map}.${w} ${opcode} /r`, operands, emit, { feature: avx }))

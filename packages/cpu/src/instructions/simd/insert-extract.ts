@@ -1,10 +1,10 @@
 import { i32, i64, v128 } from '@entresol/wasm-builder'
 import { zero64 } from '../../emit/arithmetic.ts'
-import type { Emitter, Int } from '../../emit/emitter.ts'
+import type { Emitter, I64, Int } from '../../emit/emitter.ts'
 import { bytes, dwords, i16x8, i32x4, i64x2, i8x16, IOTA, words } from '../../emit/lanes.ts'
 import type { I32, V128 } from '../../emit/lanes.ts'
 import { row } from '../row.ts'
-import { enterMmx, immediateByte, requireVector } from './forms.ts'
+import { enterMmx, immediateByte, legacy, requireVector } from './forms.ts'
 import type { Emit, Row } from './forms.ts'
 
 /** Single elements between general registers or memory and vector registers (SDM vol. 2, PINSRB .., PEXTRB .., EXTRACTPS). */
@@ -59,7 +59,8 @@ const extract = (fixed: 1 | 2 | 4 | undefined): Emit => (e) => {
 }
 
 /** PINSRW and PEXTRW of MMX registers: the shift that the lane number asks for. */
-const laneShift = (e: Emitter): ReturnType<typeof i64.const> => e.b.let(i64.extend_i32_u(i32.shl(i32.and(immediateByte(e), i32.const(3)), i32.const(4))))
+const laneShift = (e: Emitter): I64 =>
+  e.b.let(i64.extend_i32_u(i32.shl(i32.and(immediateByte(e), i32.const(3)), i32.const(4))))
 
 const insertMmx: Emit = (e) => {
   e.requireUnit('mmx')
@@ -80,19 +81,22 @@ const extractMmx: Emit = (e) => {
 const avx = { feature: 'avx' } as const
 const sse4 = { feature: 'sse4_1' } as const
 
+function insertions(name: string, map: '0F' | '0F3A', opcode: string, size: 1 | 2, feature: string): Row[] {
+  const m = size === 1 ? 'Mb' : 'Mw'
+  return [
+    row(name, legacy('66', map, opcode, '/r !mod3'), `Vdq,${m},Ib`, insert(size), { feature }),
+    row(name, legacy('66', map, opcode, '/r mod3'), 'Vdq,Rd,Ib', insert(size), { feature }),
+    row(`V${name}`, `VEX.128.66.${map} ${opcode} /r !mod3`, `Vdq,Hdq,${m},Ib`, insert(size), avx),
+    row(`V${name}`, `VEX.128.66.${map} ${opcode} /r mod3`, 'Vdq,Hdq,Rd,Ib', insert(size), avx),
+  ]
+}
+
 export const INSERT_EXTRACT: readonly Row[] = [
   row('PINSRW', 'NP 0F C4 /r !mod3', 'Pq,Mw,Ib', insertMmx, { feature: 'sse' }),
   row('PINSRW', 'NP 0F C4 /r mod3', 'Pq,Rd,Ib', insertMmx, { feature: 'sse' }),
   row('PEXTRW', 'NP 0F C5 /r mod3', 'Gd,Nq,Ib', extractMmx, { feature: 'sse' }),
-  ...([['PINSRW', '66 0F C4', '66.0F', 'C4', 2, 'sse2'], ['PINSRB', '66 0F 3A 20', '66.0F3A', '20', 1, 'sse4_1']] as const).flatMap(([name, bytesOf, map, opcode, size, feature]) => {
-    const m = size === 1 ? 'Mb' : 'Mw'
-    return [
-      row(name, `${bytesOf} /r !mod3`, `Vdq,${m},Ib`, insert(size), { feature }),
-      row(name, `${bytesOf} /r mod3`, 'Vdq,Rd,Ib', insert(size), { feature }),
-      row(`V${name}`, `VEX.128.${map} ${opcode} /r !mod3`, `Vdq,Hdq,${m},Ib`, insert(size), avx),
-      row(`V${name}`, `VEX.128.${map} ${opcode} /r mod3`, 'Vdq,Hdq,Rd,Ib', insert(size), avx),
-    ]
-  }),
+  ...insertions('PINSRW', '0F', 'C4', 2, 'sse2'),
+  ...insertions('PINSRB', '0F3A', '20', 1, 'sse4_1'),
   row('PINSRD', '66 0F 3A 22 /r', 'Vdq,Ey,Ib', insert(undefined), sse4),
   row('VPINSRD', 'VEX.128.66.0F3A.W0 22 /r', 'Vdq,Hdq,Ed,Ib', insert(undefined), avx),
   row('VPINSRQ', 'VEX.128.66.0F3A.W1 22 /r o64', 'Vdq,Hdq,Eq,Ib', insert(undefined), avx),

@@ -17,8 +17,8 @@ const maskedMoves = (name: string, w: 'W0' | 'W1', load: string, store: string, 
 const gathers = (prefix: 'VPGATHER' | 'VGATHER', opcode: string, index: 32 | 64, suffixes: readonly [string, string]): Row[] =>
   ([[suffixes[0], 'W0', 32], [suffixes[1], 'W1', 64]] as const).flatMap(([suffix, w, data]) => (['128', '256'] as const).map((length) => {
     const letter = length === '128' || (index === 32 && data === 64) ? 'x' : 'y'
-    const operands = `Vx,vm${index}${letter},Hx`
-    return row(prefix + suffix, `VEX.${length}.66.0F38.${w} ${opcode} /r !mod3`, operands, hosted(`gather-${index}-${data}`, 'avx'), { feature: 'avx2' })
+    const encoding = `VEX.${length}.66.0F38.${w} ${opcode} /r !mod3`
+    return row(prefix + suffix, encoding, `Vx,vm${index}${letter},Hx`, hosted(`gather-${index}-${data}`, 'avx'), { feature: 'avx2' })
   }))
 
 const stringCompare = (name: string, opcode: string): Row[] => {

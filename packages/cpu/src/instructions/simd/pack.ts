@@ -60,7 +60,8 @@ const extend = (steps: readonly Step[]): Emit => (e) => {
   e.requireUnit(e.vex ? 'avx' : 'sse')
   const bytesRead = (e.vectorLength / 8) >> steps.length
   const value = e.b.let(source(e, bytesRead as 2 | 4 | 8 | 16))
-  const half = (n: 0 | 1): V128 => steps.reduce<V128>((v, [first, second], i) => (n === 1 && i === steps.length - 1 ? second : first)(v), value)
+  const last = steps.length - 1
+  const half = (n: 0 | 1): V128 => steps.reduce<V128>((v, [first, second], i) => (n === 1 && i === last ? second : first)(v), value)
   if (e.vectorLength === 128) e.setV(0, half(0))
   else e.setHalves(0, half(0), half(1))
 }
@@ -69,7 +70,9 @@ function extensions(name: string, opcodeDigit: string, signed: boolean): Row[] {
   const w: Step = signed ? [i16x8.extend_low_s, i16x8.extend_high_s] : [i16x8.extend_low_u, i16x8.extend_high_u]
   const d: Step = signed ? [i32x4.extend_low_s, i32x4.extend_high_s] : [i32x4.extend_low_u, i32x4.extend_high_u]
   const q: Step = signed ? [i64x2.extend_low_s, i64x2.extend_high_s] : [i64x2.extend_low_u, i64x2.extend_high_u]
-  const kinds: readonly (readonly [string, readonly Step[]])[] = [['BW', [w]], ['BD', [w, d]], ['BQ', [w, d, q]], ['WD', [d]], ['WQ', [d, q]], ['DQ', [q]]]
+  const kinds: readonly (readonly [string, readonly Step[]])[] = [
+    ['BW', [w]], ['BD', [w, d]], ['BQ', [w, d, q]], ['WD', [d]], ['WQ', [d, q]], ['DQ', [q]],
+  ]
   return kinds.flatMap(([suffix, steps], i) => {
     const opcode = `${opcodeDigit}${i}`
     const operand = (bytes: number): string => ({ 2: 'Ww', 4: 'Wd', 8: 'Wq', 16: 'Wdq' })[bytes >> steps.length]!

@@ -1,5 +1,5 @@
-import { i32, i64, select, v128 } from '@entresol/wasm-builder'
-import type { Emitter } from '../../emit/emitter.ts'
+import { i32, select, v128 } from '@entresol/wasm-builder'
+import type { Emitter, I64 } from '../../emit/emitter.ts'
 import { dwords, i16x8, i32x4, i64x2, i8x16, ZERO } from '../../emit/lanes.ts'
 import type { I32, V128 } from '../../emit/lanes.ts'
 import * as L from '../../state/layout.ts'
@@ -63,7 +63,7 @@ const permuteQwords: Emit = (e) => {
   e.requireUnit('avx')
   const [low, high] = [e.getHalf(1, 0), e.getHalf(1, 1)]
   const imm = immediateByte(e)
-  const chosen = (n: number): ReturnType<typeof i64.const> => {
+  const chosen = (n: number): I64 => {
     const half = e.b.let(select(bit(imm, 2 * n + 1), high, low))
     return select(bit(imm, 2 * n), i64x2.extract_lane(half, 1), i64x2.extract_lane(half, 0))
   }

@@ -1,5 +1,5 @@
 import { i32, i64, select, v128 } from '@entresol/wasm-builder'
-import type { Emitter } from '../../emit/emitter.ts'
+import type { Emitter, I64 } from '../../emit/emitter.ts'
 import {
   bytes, dwords, i16x8, i32x4, i64x2, i8x16, IOTA, lowQword, qwords, shuffleQwords, words,
 } from '../../emit/lanes.ts'
@@ -22,7 +22,9 @@ export const shuffleDwordsByImmediate: Lane = (_, __, y, imm) => i8x16.swizzle(y
 /** PSHUFLW, PSHUFHW: four words chosen, the other four stay. */
 const shuffleWordsByImmediate = (high: boolean): Lane => (_, __, y, imm) => {
   const scale = high ? words(0, 0, 0, 0, 64, 16, 4, 1) : words(64, 16, 4, 1, 0, 0, 0, 0)
-  const base = high ? words(0x0100, 0x0302, 0x0504, 0x0706, 0x0908, 0x0908, 0x0908, 0x0908) : words(0x0100, 0x0100, 0x0100, 0x0100, 0x0908, 0x0b0a, 0x0d0c, 0x0f0e)
+  const base = high
+    ? words(0x0100, 0x0302, 0x0504, 0x0706, 0x0908, 0x0908, 0x0908, 0x0908)
+    : words(0x0100, 0x0100, 0x0100, 0x0100, 0x0908, 0x0b0a, 0x0d0c, 0x0f0e)
   const field = v128.and(i16x8.shr_u(i16x8.mul(i16x8.splat(imm), scale), i32.const(6)), words(3))
   return i8x16.swizzle(y, i16x8.add(i16x8.mul(field, words(0x0202)), base))
 }
@@ -45,7 +47,7 @@ const shufflePs: Lane = (b, x, y, imm) => {
 }
 
 const bit = (imm: I32, n: number): I32 => i32.and(i32.shr_u(imm, i32.const(n)), i32.const(1))
-const chosenQword = (v: V128, high: I32): ReturnType<typeof i64.const> => select(high, i64x2.extract_lane(v, 1), i64x2.extract_lane(v, 0))
+const chosenQword = (v: V128, high: I32): I64 => select(high, i64x2.extract_lane(v, 1), i64x2.extract_lane(v, 0))
 
 /** The upper half of 256-bit forms uses immediate bits 2 and 3. */
 const shufflePd: Lane = (_, x, y, imm, half) => qwords(chosenQword(x, bit(imm, 2 * half)), chosenQword(y, bit(imm, 2 * half + 1)))
@@ -59,7 +61,9 @@ const bitMask = (imm: I32, size: 16 | 32 | 64, half: 0 | 1): V128 => {
 const blend = (size: 16 | 32 | 64): Lane => (_, x, y, imm, half) => v128.bitselect(y, x, bitMask(imm, size, half))
 
 /** Sign bits spread over their lanes. */
-const signs = { 8: (v: V128) => i8x16.shr_s(v, i32.const(7)), 32: (v: V128) => i32x4.shr_s(v, i32.const(31)), 64: (v: V128) => i64x2.shr_s(v, i32.const(63)) }
+const signs: Record<8 | 32 | 64, (v: V128) => V128> = {
+  8: (v) => i8x16.shr_s(v, i32.const(7)), 32: (v) => i32x4.shr_s(v, i32.const(31)), 64: (v) => i64x2.shr_s(v, i32.const(63)),
+}
 
 /** Legacy variable blends choose by XMM0. */
 const blendByXmm0 = (size: 8 | 32 | 64): Emit => (e) => {
