@@ -121,8 +121,8 @@ export interface Emitter {
   /** Raises a fault at this instruction. */
   raise(vector: number, errorCode?: number): void
   raiseIf(condition: I32, vector: number, errorCode?: number): void
-  /** Stack with the stack segment's size and limit; `width` 16, 32 or 64. pushes commit rSP after the store. */
-  push(width: Width, value: Int): void
+  /** Stack with the stack segment's size and limit; `width` 16, 32 or 64. pushes commit rSP after the store. `check` may fault between the stack's own faults and the store. */
+  push(width: Width, value: Int, check?: () => void): void
   /** Value at the top of the stack, `offset` bytes up, without moving rSP. */
   peek(width: Width, offset?: number): Int
   /** Value at SS:`pointer`, which the caller has masked to the stack size. */

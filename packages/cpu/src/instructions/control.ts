@@ -1,6 +1,6 @@
 import { i32, i64 } from '@entresol/wasm-builder'
 import { zero64 } from '../emit/arithmetic.ts'
-import type { ConditionCode, Emitter, I32 } from '../emit/emitter.ts'
+import type { ConditionCode, Emitter, I32, I64 } from '../emit/emitter.ts'
 import * as L from '../state/layout.ts'
 import { host, row } from './row.ts'
 import type { Emit, Row } from './row.ts'
@@ -20,21 +20,20 @@ const jumpIndirect: Emit = (e) => {
 
 const callRelative: Emit = (e) => {
   const target = e.b.let(e.branchTarget())
-  e.requireTarget(target)
-  pushReturn(e)
+  pushReturn(e, target)
   e.jump(target)
 }
 
 const callIndirect: Emit = (e) => {
   const target = e.b.let(zero64(e.get(0)))
-  e.requireTarget(target)
-  pushReturn(e)
+  pushReturn(e, target)
   e.jump(target)
 }
 
-const pushReturn = (e: Emitter): void => {
+/** The stack's faults come before the target's. */
+const pushReturn = (e: Emitter, target: I64): void => {
   const next = e.nextRip()
-  e.push(e.width, e.width === 64 ? next : i32.wrap_i64(next))
+  e.push(e.width, e.width === 64 ? next : i32.wrap_i64(next), () => e.requireTarget(target))
 }
 
 const returnNear = (extra: boolean): Emit => (e) => {

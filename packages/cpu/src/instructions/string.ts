@@ -133,8 +133,9 @@ const load: Element = (e, w) => {
 }
 
 const compare: Element = (e, w) => {
-  const a = e.b.let(loadInt(w, e.strings.sourceAddress(w / 8), 0))
+  // When both would fault, the second operand's fault is seen, as on the processors the golden vectors come from.
   const b = e.b.let(loadInt(w, e.strings.destinationAddress(w / 8, false), 0))
+  const a = e.b.let(loadInt(w, e.strings.sourceAddress(w / 8), 0))
   e.flagsSub(w, a, b, e.b.let(sub(a, b)))
   const moved = e.b.let(step(e, w))
   e.strings.advance(6, moved)

@@ -467,10 +467,11 @@ export class InterpreterEmitter implements Emitter {
     return linear.get
   }
 
-  push(width: Width, value: Int): void {
+  push(width: Width, value: Int, check?: () => void): void {
     const bytes = width / 8
     const bound = this.b.let(value)
     const address = this.#translate(this.#stackLinear(-bytes, bytes, R.SLOW_WRITE), bytes, R.SLOW_WRITE | R.SLOW_STACK)
+    check?.()
     storeInt(this.b, width, address, 0, bound)
     this.commit(address)
     this.dropStack(i64.const(-bytes))

@@ -263,11 +263,12 @@ export class TranslatorEmitter implements Emitter {
     this.b.if(condition, () => this.raise(vector, errorCode))
   }
 
-  push(width: Width, value: Int): void {
+  push(width: Width, value: Int, check?: () => void): void {
     const bytes = width / 8
     const bound = this.b.let(value)
     const top = this.b.let(i64.sub(this.#locals.registers[4]!.get, i64.const(bytes)))
     const address = this.#translate(top, bytes, SLOW_WRITE | SLOW_STACK)
+    check?.()
     storeInt(this.b, width, address, 0, bound)
     this.commit(address)
     this.b.set(this.#locals.registers[4]!, top)
