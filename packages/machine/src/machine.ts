@@ -1,4 +1,4 @@
-import { createCpuModel, DEFAULT_CPU_MODEL, parseCpuOption } from '@entresol/cpu'
+import { createCpuModel, createTraceLog, DEFAULT_CPU_MODEL, parseCpuOption } from '@entresol/cpu'
 import type { CpuModel } from '@entresol/cpu'
 import type { FramebufferSource, Vcpu, VcpuExit } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
@@ -9,7 +9,7 @@ import { HostClock } from './clock/host-clock.ts'
 import { InstructionClock } from './clock/instruction-clock.ts'
 import { SerialConsole } from './console/serial-console.ts'
 import type { MachineOptions, StopReason } from './options.ts'
-import { Platform } from './platform.ts'
+import { Platform, VCPU_BYTES } from './platform.ts'
 import { dumpRegisters } from './register-dump.ts'
 import { RunLoop } from './run-loop.ts'
 
@@ -17,6 +17,14 @@ const MIB = 1 << 20
 const MIN_MEMORY = MIB
 const MAX_MEMORY = 3.5 * 1024 * MIB
 const MAX_CPUS = 64
+/** ROM and video memory. */
+const EXTRA_BYTES = 20 * MIB
+/** All that a 32-bit WebAssembly memory holds, less the state and TLBs of the CPUs and what alignment wastes. */
+const MACHINE_BYTES = 4096 * MIB - EXTRA_BYTES - 32 * MIB
+
+/** What one CPU gets for decoded code. */
+const codeCacheBytes = (memory: number, cpus: number): number =>
+  Math.min(48 * MIB, Math.floor(Math.max(0, MACHINE_BYTES - memory - cpus * VCPU_BYTES) / cpus / 65536) * 65536)
 
 /** Counters since power-on. */
 export interface MachineStats {
@@ -65,8 +73,8 @@ export class Machine {
     const { name, changes } = parseCpuOption(options.cpu ?? DEFAULT_CPU_MODEL)
     const model = (apicId: number): CpuModel => createCpuModel(name, changes, { cpus, apicId })
     this.#platform = new Platform({
-      memory: Math.ceil(memory / 4096) * 4096, cpus, model, clock: this.#clock, wake, codeCacheBytes: options.codeCacheBytes ?? 48 * MIB,
-      extraBytes: 20 * MIB,
+      memory: Math.ceil(memory / 4096) * 4096, cpus, model, clock: this.#clock, wake, codeCacheBytes: options.codeCacheBytes ?? codeCacheBytes(memory, cpus),
+      extraBytes: EXTRA_BYTES, ...(options.trace ? { trace: createTraceLog(options.trace.items, options.trace.write) } : {}),
     })
     const platform = this.#platform
     if (this.#clock instanceof InstructionClock) {

@@ -1,3 +1,4 @@
+import type { TraceItem } from '@entresol/cpu'
 import type { BlockBackend, CharacterPort } from '@entresol/interfaces'
 
 export type BoardName = 'pc' | 'microvm'
@@ -33,6 +34,10 @@ export interface MachineOptions {
   readonly drives?: readonly DriveOptions[]
   /** Boot order for firmware: `c` disk, `d` CD-ROM. Default `cd`. */
   readonly bootOrder?: string
+  /** Boot order of the first start only. */
+  readonly bootOnce?: string
+  /** Firmware shows its text screen on the first serial port too, and takes keys from there. */
+  readonly firmwareOnSerial?: boolean
   /** Host ends of the serial ports; the first defaults to `machine.console`. */
   readonly serial?: readonly (CharacterPort | undefined)[]
   /** What the debug port prints to. */
@@ -46,7 +51,9 @@ export interface MachineOptions {
   readonly noReboot?: boolean
   /** Virtual time counted in instructions instead of the host's: equal runs give equal bytes. */
   readonly deterministic?: boolean
-  /** Bytes kept for decoded code, per CPU; default 48 MiB. */
+  /** What to log of the CPUs' work, a line at a time; `exec` steps every instruction singly. */
+  readonly trace?: { readonly items: readonly TraceItem[]; readonly write: (line: string) => void }
+  /** Bytes kept for decoded code, per CPU; default 48 MiB, less where many CPUs share what guest RAM leaves. */
   readonly codeCacheBytes?: number
 }
 

@@ -9,7 +9,7 @@ import type { FrameMemory } from '@entresol/mmu'
 export const IOAPIC_BASE = 0xfec00000
 export const TSC_FREQUENCY = 1e9
 /** State, TLB and slack per vCPU beside its code cache. */
-const VCPU_BYTES = 2 << 20
+export const VCPU_BYTES: number = 2 << 20
 
 export interface PlatformOptions {
   readonly memory: number
