@@ -4,6 +4,7 @@ import type { DriveOptions as MachineDrive, MachineOptions } from '@entresol/mac
 import { FileBackend, SnapshotBackend } from './file-backend.ts'
 import { fileError, load } from './files.ts'
 import type { CharacterOptions, Configuration, DriveOptions } from './options/index.ts'
+import { TraceFile } from './trace-file.ts'
 
 /** A machine and the ends of its character devices that talk to the terminal. */
 export interface BuiltMachine {
@@ -23,6 +24,7 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
   const exit = c.devices.find((d) => d.driver === 'isa-debug-exit')
   const cpu = [c.cpu.model, ...c.cpu.add.map((f) => `+${f}`), ...c.cpu.remove.map((f) => `-${f}`)].join(',')
   const order = c.boot.once ?? c.boot.order
+  const trace = c.log.items.length > 0 ? new TraceFile(c.log.file) : undefined
   const options: MachineOptions = {
     board: c.machine.type, memory: c.memory, cpus: c.smp.cpus, cpu, serial,
     bootOrder: order.map((device) => BOOT_LETTERS[device]).join(''),
@@ -31,12 +33,14 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
     ...(c.initrd === undefined ? {} : { initrd: await load('-initrd', c.initrd) }),
     ...(c.bios === undefined ? {} : { bios: await load('-bios', c.bios) }),
     ...(c.debugConsole ? { debugConsole: character(c.debugConsole) } : {}),
+    ...(trace ? { trace: { items: c.log.items, write: trace.write } } : {}),
     ...(exit ? { isaDebugExit: { iobase: exit.iobase, iosize: exit.iosize } } : {}),
   }
   return {
     machine: new Machine(options),
     terminalSerial: terminalIndex < 0 ? undefined : serial[terminalIndex],
     close: async () => {
+      trace?.close()
       await Promise.allSettled(drives.flatMap((d) => d ? [d.backend.close()] : []))
     },
   }
