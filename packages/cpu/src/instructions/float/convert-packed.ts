@@ -3,10 +3,10 @@ import { MXCSR } from '../../state/layout.ts'
 import type { Emitter, I32, I64, Int, V128 } from '../../emit/emitter.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
-import { DOUBLE, either, lanesOf, readVectors, requireSimd, SINGLE, vectorsOf, withExceptions, writeVectors } from './format.ts'
+import { DOUBLE, either, lanesOf, readVectors, requireSimd, SINGLE, vectorsOf, withExceptions, writeVectors, ZERO_VECTOR } from './format.ts'
 import type { Format } from './format.ts'
-import { isFast } from './native.ts'
-import { i32x4ToSingles, lowI32x2ToDoubles, singlesToI32x4 } from './native-convert.ts'
+import { allTrue, isFast, ordinary, plain } from './native.ts'
+import { doublesToLowSingles, i32x4ToSingles, lowI32x2ToDoubles, lowSinglesToDoubles, singlesToI32x4 } from './native-convert.ts'
 import { AVX, legacyEncoding, sse, vexEncoding } from './rows.ts'
 import type { Prefix } from './rows.ts'
 
@@ -40,6 +40,9 @@ const same = (convert: Convert, fast: Fast): Emit => (e) => {
   }, () => convertAll(e, lanesOf(e, SINGLE, x), SINGLE, convert)))
 }
 
+/** Sources of half the length need no alignment. */
+const upperToLow = (x: V128): V128 => v128.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15], x, x)
+
 /** CVTDQ2PD is exact and raises nothing. */
 const integersToDoubles: Emit = (e) => {
   requireSimd(e)
@@ -48,15 +51,35 @@ const integersToDoubles: Emit = (e) => {
     return
   }
   const x = e.getV(1)
-  const upper = v128.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15], x, x)
-  e.setHalves(0, lowI32x2ToDoubles(x), lowI32x2ToDoubles(upper))
+  e.setHalves(0, lowI32x2ToDoubles(x), lowI32x2ToDoubles(upperToLow(x)))
 }
 
-/** 32 to 64 bits: the source is half as long and needs no alignment. */
-const widen = (convert: Convert): Emit => (e) => {
+/** CVTPS2PD is exact for what is neither NaN nor denormal. */
+const singlesToDoubles: Emit = (e) => {
   requireSimd(e)
-  const x = e.vectorLength === 256 ? lanesOf(e, SINGLE, [e.getV(1)]) : halves(e, e.getV64(1))
-  writeVectors(e, 0, convertAll(e, x, DOUBLE, convert))
+  const wide = e.vectorLength === 256
+  const x = wide ? e.getV(1) : e.b.let(simd.splat(18, e.getV64(1)))
+  writeVectors(e, 0, either(e, undefined, () => ({
+    valid: allTrue(SINGLE, ordinary(SINGLE, x)),
+    results: (wide ? [x, upperToLow(x)] : [x]).map((v) => e.b.let(lowSinglesToDoubles(v))),
+  }), () => convertAll(e, lanesOf(e, SINGLE, [x]).slice(0, wide ? 4 : 2), DOUBLE, SINGLE_TO_DOUBLE)))
+}
+
+/** CVTPD2PS: see doubleToSingle. */
+const doublesToSingles: Emit = (e) => {
+  requireSimd(e)
+  const x = readVectors(e, 1)
+  const [result] = either(e, isFast(e.field32(MXCSR)), () => {
+    const narrowed = x.map((v) => e.b.let(doublesToLowSingles(v)))
+    const fine = x.map((v, i) => {
+      const mask = plain(SINGLE, narrowed[i]!)
+      return allTrue(DOUBLE, v128.or(v128.shuffle([0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7], mask, mask), simd.binary(71, v, ZERO_VECTOR)))
+    })
+    const joined = x.length === 1 ? narrowed[0]!
+      : v128.shuffle([0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23], narrowed[0]!, narrowed[1]!)
+    return { valid: fine.reduce((a, b) => i32.and(a, b)), results: [e.b.let(joined)] }
+  }, () => convertAll(e, lanesOf(e, DOUBLE, x), SINGLE, DOUBLE_TO_SINGLE))
+  e.setV(0, result!)
 }
 
 /** 64 to 32 bits: the result is half as long, what is above it in the low 128 bits is zero. */
@@ -76,8 +99,8 @@ function rows(name: string, prefix: Prefix, opcode: string, emit: Emit, length: 
 }
 
 export const FLOAT_CONVERT_PACKED: readonly Row[] = [
-  ...rows('CVTPS2PD', 'NP', '5A', widen(SINGLE_TO_DOUBLE), 'half'),
-  ...rows('CVTPD2PS', '66', '5A', narrow(DOUBLE_TO_SINGLE)),
+  ...rows('CVTPS2PD', 'NP', '5A', singlesToDoubles, 'half'),
+  ...rows('CVTPD2PS', '66', '5A', doublesToSingles),
   ...rows('CVTDQ2PS', 'NP', '5B', same(FROM_I32_TO_SINGLE, (x) => ({ valid: i32.const(1), results: [i32x4ToSingles(x)] }))),
   ...rows('CVTPS2DQ', '66', '5B', same(SINGLE_TO_I32, (x) => singlesToI32x4(x, false))),
   ...rows('CVTTPS2DQ', 'F3', '5B', same(SINGLE_TRUNCATED_TO_I32, (x) => singlesToI32x4(x, true))),

@@ -50,6 +50,10 @@ export function doubleToSingle(e: Emitter, x: Int): Converted<'i32'> {
 
 /** Vector conversions by opcode (Core Specification 2.0, 5.4.9). */
 export const i32x4ToSingles = (x: V128): V128 => simd.unary(250, x)
+/** CVTPS2PD of the low two elements. */
+export const lowSinglesToDoubles = (x: V128): V128 => simd.unary(95, x)
+/** CVTPD2PS to the low two elements, the others zero. */
+export const doublesToLowSingles = (x: V128): V128 => simd.unary(94, x)
 export const lowI32x2ToDoubles = (x: V128): V128 => simd.unary(254, x)
 /** Valid where every element is within (-2^30, 2^30). */
 export function singlesToI32x4(x: V128, truncate: boolean): { valid: I32; results: [V128] } {

@@ -1,4 +1,4 @@
-import { i32, i64, simd, v128 } from '@entresol/wasm-builder'
+import { i32, i64, select, simd, v128 } from '@entresol/wasm-builder'
 import type { Emitter, I32, I64, Int, V128 } from '../../emit/emitter.ts'
 import { ZERO_VECTOR } from './format.ts'
 import type { Format } from './format.ts'
@@ -56,6 +56,17 @@ export function attempt(e: Emitter, f: Format, operation: NativeOperation, x: V1
     : operation === 'mul' ? v128.and(zero, v128.or(isZero(f, x), isZero(f, y))) : v128.and(zero, isZero(f, x))
   const operands = operation === 'sqrt' ? ordinary(f, x) : v128.and(ordinary(f, x), ordinary(f, y))
   return { result, valid: allTrue(f, v128.and(v128.or(plain(f, result), exactZero), operands)) }
+}
+
+const ROUNDINGS = { f32: [106, 104, 103, 105], f64: [148, 117, 116, 122] } as const
+
+/** ROUND of numbers with the rounding of the immediate, or with bit 2 that of MXCSR, which is to nearest where it `isFast`. */
+export function attemptRound(e: Emitter, f: Format, immediate: I32, x: V128): Attempt {
+  const { b } = e
+  const mode = b.let(select(i32.and(immediate, i32.const(4)), i32.const(0), i32.and(immediate, i32.const(3))))
+  const result = b.variable(x)
+  ROUNDINGS[f.name].forEach((op, i) => b.if(i32.eq(mode, i32.const(i)), () => b.set(result, simd.unary(op, x))))
+  return { result: result.get, valid: allTrue(f, compare(f, 'eq', x, x)) }
 }
 
 /** For predicates 0..15, repeated for 16..31: bit 2 less, bit 1 equal, bit 0 greater (SDM vol. 2, CMPPD table 3-1). */

@@ -2,14 +2,17 @@ import { i32 } from '@entresol/wasm-builder'
 import type { Emitter, I32 } from '../../emit/emitter.ts'
 import type { Emit, Row, RowOptions } from '../row.ts'
 import { call, FORMATS, lanesOf, readVectors, requireSimd, SINGLE, sources, vectorsOf, writeVectors } from './format.ts'
+import { attemptRound } from './native.ts'
 import { packedUnary, packedUnaryRows, scalarRows, scalarUnary } from './rows.ts'
-import type { UnaryElement } from './rows.ts'
+import type { Native, UnaryElement } from './rows.ts'
 
 const SSE41: RowOptions = { feature: 'sse4_1' }
 
 const immediate = (e: Emitter): I32 => i32.and(i32.wrap_i64(e.immediate()), i32.const(0xff))
 
 const round: UnaryElement = (e, f, x, mxcsr) => call(e, f, 'round', x, immediate(e), mxcsr)
+
+const nativeRound: Native = { always: false, attempt: (e, f, x) => attemptRound(e, f, immediate(e), x) }
 
 /** RCP and RSQRT: no exceptions, MXCSR counts for nothing. softfloat documents its estimates. */
 const estimate = (name: 'f32_rcp' | 'f32_rsqrt', scalar: boolean): Emit => (e) => {
@@ -30,8 +33,8 @@ const estimates = (name: string, opcode: string, helper: 'f32_rcp' | 'f32_rsqrt'
 
 export const FLOAT_ROUND: readonly Row[] = [
   ...FORMATS.flatMap((f, i) => [
-    ...packedUnaryRows(`ROUND${f.packed}`, '66', i ? '09' : '08', packedUnary(f, round), SSE41, '0F3A', ',Ib'),
-    ...scalarRows(`ROUND${f.scalar}`, '66', i ? '0B' : '0A', f.size, scalarUnary(f, round), SSE41, '0F3A', ',Ib'),
+    ...packedUnaryRows(`ROUND${f.packed}`, '66', i ? '09' : '08', packedUnary(f, round, nativeRound), SSE41, '0F3A', ',Ib'),
+    ...scalarRows(`ROUND${f.scalar}`, '66', i ? '0B' : '0A', f.size, scalarUnary(f, round, nativeRound), SSE41, '0F3A', ',Ib'),
   ]),
   ...estimates('RSQRT', '52', 'f32_rsqrt'),
   ...estimates('RCP', '53', 'f32_rcp'),
