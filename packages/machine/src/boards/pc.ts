@@ -13,11 +13,13 @@ import type { MachineOptions } from '../options.ts'
 import { IOAPIC_BASE } from '../platform.ts'
 import type { Platform } from '../platform.ts'
 import { memoryMap, PCI_HOLE } from './memory-map.ts'
+import { setMemoryTypes } from './memory-types.ts'
 import { PcFirmware } from './pc-firmware.ts'
 import { attachDisplay, attachIde } from './pc-peripherals.ts'
 
 export const ECAM_BASE = 0xe0000000
 const ECAM_BUSES = 256
+const ECAM = { base: ECAM_BASE, length: ECAM_BUSES << 20 }
 export const HPET_BASE = 0xfed00000
 const BOOT_DEVICES = { a: 'floppy', c: 'disk', d: 'cdrom', n: 'network' } as const
 
@@ -127,7 +129,10 @@ export class Pc implements Board {
     const fwCfg = new FwCfg({ memory: ram, cpus: vcpus.length, noGraphic: this.#options.noDisplay ?? false })
     for (const [name, data] of acpiFwCfgFiles(this.#acpi())) fwCfg.setFile(name, data)
     const low = Math.min(ram.size, PCI_HOLE)
-    const ranges = [{ address: 0, length: low, type: memoryTypeNumber('ram') }]
+    const ranges = [
+      { address: 0, length: low, type: memoryTypeNumber('ram') },
+      { address: ECAM.base, length: ECAM.length, type: memoryTypeNumber('reserved') },
+    ]
     if (ram.size > low) ranges.push({ address: 0x100000000, length: ram.size - low, type: memoryTypeNumber('ram') })
     fwCfg.setE820(ranges)
     return fwCfg
@@ -144,12 +149,13 @@ export class Pc implements Board {
     if (!kernel) return this.#firmware!.entry
     // What firmware would have done for the kernel.
     this.display?.enterTextMode()
+    for (const vcpu of vcpus) setMemoryTypes(vcpu, PCI_HOLE)
     apics[0]!.enterVirtualWireMode()
     this.#pmFunction.configure()
     this.#pm.setAcpiMode(true)
     const { rsdp } = layOutAcpiTables(ram, this.#acpi())
     return loadKernel({
-      memory: ram, map: memoryMap(ram.size), kernel, memoryIsZero: first, rsdp, ...(this.#options.noDisplay ? { screen: 'none' as const } : {}),
+      memory: ram, map: memoryMap(ram.size, undefined, ECAM), kernel, memoryIsZero: first, rsdp, ...(this.#options.noDisplay ? { screen: 'none' as const } : {}),
       ...(initrd ? { initrd } : {}), ...(append === undefined ? {} : { commandLine: append }),
     }).entry
   }
