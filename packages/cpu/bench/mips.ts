@@ -12,8 +12,9 @@ r.gpr[3] = 0x9000n
 bench.cpu.setRegisters(r)
 const figures: number[] = []
 for (let i = 0; i < 12; i++) {
-  const start = performance.now()
+  // Processor time, so that a busy machine tells less of itself.
+  const start = process.cpuUsage()
   bench.cpu.run(20_000_000)
-  figures.push(20_000 / (performance.now() - start))
+  figures.push(20_000_000 / process.cpuUsage(start).user)
 }
 console.log(figures.map((f) => f.toFixed(0)).join(' '), 'MIPS')

@@ -78,18 +78,18 @@ const NO_INTERCEPTS: Intercepts = {
 
 const HOST_NAMES = ['cross-page', 'intercept', ...Object.keys(HOST_FUNCTIONS)]
 const TABLE = new InstructionTable(INSTRUCTIONS, PSEUDO_COUNT)
-const modules = new Map<string, WebAssembly.Module>()
+const modules = new Map<boolean, WebAssembly.Module>()
 
-/** The interpreter for a memory's limits, compiled once per process. */
+/** Declared limits that every 32-bit memory with a maximum fits. */
+const ANY_MEMORY = { initialPages: 1, maximumPages: 65536 }
+
+/** The interpreter, compiled once per process for plain and once for shared memory. */
 function interpreterModule(memory: MachineMemory): WebAssembly.Module {
-  const pages = memory.wasm.buffer.byteLength / 65536
   const shared = !(memory.wasm.buffer instanceof ArrayBuffer)
-  const key = `${pages} ${shared}`
-  let module = modules.get(key)
+  let module = modules.get(shared)
   if (!module) {
-    const bytes = buildInterpreter(TABLE, HOST_NAMES, HELPER_TYPES, HELPER_GLOBALS, { initialPages: pages, maximumPages: pages, shared })
-    module = new WebAssembly.Module(bytes)
-    modules.set(key, module)
+    module = new WebAssembly.Module(buildInterpreter(TABLE, HOST_NAMES, HELPER_TYPES, HELPER_GLOBALS, { ...ANY_MEMORY, shared }))
+    modules.set(shared, module)
   }
   return module
 }
