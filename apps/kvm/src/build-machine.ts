@@ -3,7 +3,8 @@ import { Machine, SerialConsole } from '@entresol/machine'
 import type { DriveOptions as MachineDrive, MachineOptions } from '@entresol/machine'
 import { FileBackend, SnapshotBackend } from './file-backend.ts'
 import { fileError, load } from './files.ts'
-import type { CharacterOptions, Configuration, DriveOptions } from './options/index.ts'
+import { findFirmware } from './firmware.ts'
+import type { BootDevice, CharacterOptions, Configuration, DriveOptions } from './options/index.ts'
 import { TraceFile } from './trace-file.ts'
 
 /** A machine and the ends of its character devices that talk to the terminal. */
@@ -15,6 +16,7 @@ export interface BuiltMachine {
 }
 
 const BOOT_LETTERS = { floppy: 'a', disk: 'c', cdrom: 'd', network: 'n' } as const
+const letters = (order: readonly BootDevice[]): string => order.map((device) => BOOT_LETTERS[device]).join('')
 
 /** Loads files and makes the machine the configuration describes. Throws CodedError with one line for the user. */
 export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
@@ -23,15 +25,19 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
   const terminalIndex = c.serial.findIndex((options) => options?.kind === 'stdio')
   const exit = c.devices.find((d) => d.driver === 'isa-debug-exit')
   const cpu = [c.cpu.model, ...c.cpu.add.map((f) => `+${f}`), ...c.cpu.remove.map((f) => `-${f}`)].join(',')
-  const order = c.boot.once ?? c.boot.order
+  const firmware = c.kernel === undefined && c.machine.type === 'pc' ? await findFirmware(c.bios) : undefined
+  const bios = firmware?.bios ?? c.bios
   const trace = c.log.items.length > 0 ? new TraceFile(c.log.file) : undefined
   const options: MachineOptions = {
     board: c.machine.type, memory: c.memory, cpus: c.smp.cpus, cpu, serial,
-    bootOrder: order.map((device) => BOOT_LETTERS[device]).join(''),
+    bootOrder: letters(c.boot.order), ...(c.boot.once ? { bootOnce: letters(c.boot.once) } : {}),
     noDisplay: c.vga === 'none', noReboot: c.noReboot, drives: drives.filter((d) => d !== undefined),
     ...(c.kernel === undefined ? {} : { kernel: await load('-kernel', c.kernel), append: c.append }),
     ...(c.initrd === undefined ? {} : { initrd: await load('-initrd', c.initrd) }),
-    ...(c.bios === undefined ? {} : { bios: await load('-bios', c.bios) }),
+    ...(bios === undefined ? {} : { bios: await load('-bios', bios) }),
+    ...(firmware?.vgaBios === undefined ? {} : { vgaBios: await load('-bios', firmware.vgaBios) }),
+    // The terminal is all there is to look at: a BIOS that says there is nothing to boot must be heard.
+    firmwareOnSerial: c.serial[0]?.kind === 'stdio' && c.serial[0].monitor,
     ...(c.debugConsole ? { debugConsole: character(c.debugConsole) } : {}),
     ...(trace ? { trace: { items: c.log.items, write: trace.write } } : {}),
     ...(exit ? { isaDebugExit: { iobase: exit.iobase, iosize: exit.iosize } } : {}),

@@ -1,5 +1,7 @@
+import { screenText } from '@entresol/machine'
 import type { Machine } from '@entresol/machine'
 
+const INFO = 'info registers|screen|stats|status'
 const PROMPT = '(entresol) '
 
 interface Command {
@@ -21,7 +23,7 @@ export class Monitor {
     }
     this.#commands = {
       help: { help: 'this list', run: () => this.#help() },
-      info: { help: 'info registers|status|stats', run: (what) => describe(machine, what) },
+      info: { help: INFO, run: (what) => describe(machine, what) },
       stop: { help: 'pause the machine', run: done(() => machine.pause()) },
       cont: { help: 'continue', run: done(() => machine.resume()) },
       system_reset: { help: 'press the reset button', run: done(() => machine.reset()) },
@@ -67,6 +69,14 @@ function describe(machine: Machine, what: string): string {
     case 'registers': return machine.describeRegisters()
     case 'status': return `VM status: ${machine.running ? 'running' : 'paused'}`
     case 'stats': return Object.entries(machine.stats()).map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join('\n')
-    default: return 'info registers|status|stats'
+    case 'screen': return screen(machine)
+    default: return INFO
   }
+}
+
+function screen({ display }: Machine): string {
+  if (!display) return 'no display'
+  const lines = screenText(display)
+  if (!lines) return `graphics, ${display.width} x ${display.height}`
+  return lines.join('\n').trimEnd()
 }

@@ -128,6 +128,8 @@ export class Pc implements Board {
     const { ram, vcpus } = this.platform
     const fwCfg = new FwCfg({ memory: ram, cpus: vcpus.length, noGraphic: this.#options.noDisplay ?? false })
     for (const [name, data] of acpiFwCfgFiles(this.#acpi())) fwCfg.setFile(name, data)
+    // SeaBIOS's serial console: the port's base address.
+    if (this.#options.firmwareOnSerial) fwCfg.setFile('etc/sercon-port', Uint8Array.of(0xf8, 0x03))
     const low = Math.min(ram.size, PCI_HOLE)
     const ranges = [
       { address: 0, length: low, type: memoryTypeNumber('ram') },
@@ -142,7 +144,7 @@ export class Pc implements Board {
     for (const device of this.#resets) device.reset()
     this.platform.reset()
     const { ram, vcpus, apics } = this.platform
-    const boot = [...(this.#options.bootOrder ?? 'cd')].map((letter) => BOOT_DEVICES[letter as keyof typeof BOOT_DEVICES])
+    const boot = [...((first ? this.#options.bootOnce : undefined) ?? this.#options.bootOrder ?? 'cd')].map((letter) => BOOT_DEVICES[letter as keyof typeof BOOT_DEVICES])
     const cmos: CmosContents = { memoryBelow4G: Math.min(ram.size, PCI_HOLE), memoryAbove4G: Math.max(0, ram.size - PCI_HOLE), cpus: vcpus.length, boot }
     fillCmos(this.#rtc, cmos)
     const { kernel, initrd, append } = this.#options
