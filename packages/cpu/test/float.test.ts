@@ -2,6 +2,8 @@ import { differences, EXT_MXCSR, EXT_YMM, EXTENDED_DEFAULT, formsOfRow, generate
 import type { Outcome, TestCase } from '@entresol/oracle'
 import { describe, expect, test } from 'vitest'
 import { FLOAT } from '../src/instructions/float/index.ts'
+import { MXCSR } from '../src/state/layout.ts'
+import { createBench, enterLongMode } from './support/bench.ts'
 import { createSubject } from './support/subject.ts'
 
 const ALL_MASKED = 0x1f80
@@ -107,5 +109,16 @@ describe('floating-point SIMD', () => {
         expect(mxcsrOf(outcome)).toBe(ALL_MASKED)
       }
     }
+  })
+
+  test('without CR4.OSXMMEXCPT an unmasked exception is #UD', () => {
+    const bench = createBench()
+    bench.load(0x5000, Uint8Array.from(DIVSD))
+    enterLongMode(bench, 0x5000)
+    const registers = bench.cpu.getRegisters()
+    bench.cpu.setRegisters({ ...registers, cr4: registers.cr4 & ~0x400n })
+    bench.cpu.state.setU32(MXCSR, ALL_MASKED & ~(IE << 7))
+    bench.cpu.intercepts.exceptions = -1
+    expect(bench.cpu.run(1)).toMatchObject({ reason: 'intercept', event: { kind: 'exception', vector: 6 } })
   })
 })
