@@ -1,6 +1,7 @@
 import { guest } from '@entresol/guests'
+import { MIX_INSTRUCTIONS, writeMixKernel } from './mix-kernel.ts'
 import type { BootGuest, Peer, Sample } from './peer.ts'
-import { secondsToPrompt } from './process.ts'
+import { secondsBetween, secondsToPrompt } from './process.ts'
 
 /** One kind of work, done by every peer that can. */
 export interface Load {
@@ -26,4 +27,17 @@ const boot = (guestName: string, bits: 32 | 64): Load => ({
   }
 })
 
-export const loads: readonly Load[] = [boot('cloud', 64), boot('i386', 32)]
+/** Registers and memory in a loop, nothing else: how fast instructions are executed. */
+const mix: Load = {
+  name: 'instruction-mix',
+  unit: `s for ${MIX_INSTRUCTIONS / 1e6} million instructions`,
+  prepare() {
+    const kernel = writeMixKernel()
+    return Promise.resolve((peer: Peer, limit: number) => {
+      const command = peer.multiboot(kernel)
+      return 'unable' in command ? Promise.resolve({ failed: command.unable }) : secondsBetween(command, 'BEGIN', 'END', limit)
+    })
+  }
+}
+
+export const loads: readonly Load[] = [mix, boot('cloud', 64), boot('i386', 32)]

@@ -19,6 +19,8 @@ export interface Peer {
   version(): Promise<{ readonly version: string } | { readonly missing: string }>
   /** How it boots `guest`, or why it cannot. */
   boot(guest: BootGuest): Command | { readonly unable: string }
+  /** How it runs a bare multiboot kernel. */
+  multiboot(kernel: string): Command | { readonly unable: string }
 }
 
 /** One measured value of one peer, lower is better unless the load says otherwise. */

@@ -36,3 +36,28 @@ export function secondsToPrompt({ file, args }: Command, limit: number): Promise
     })
   })
 }
+
+/** Seconds between the first `from` and the first `to` behind it in a command's output, so that starting it does not count. */
+export function secondsBetween({ file, args }: Command, from: string, to: string, limit: number): Promise<Sample> {
+  return new Promise(resolve => {
+    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'] })
+    let sample: Sample | undefined
+    let started: number | undefined
+    let output = ''
+    const stop = (result: Sample): void => {
+      sample ??= result
+      child.kill('SIGKILL')
+    }
+    const timer = setTimeout(() => stop({ failed: `no end within ${limit} s` }), limit * 1000)
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      if (started === undefined && output.includes(from)) started = performance.now()
+      if (started !== undefined && output.includes(to)) stop({ value: (performance.now() - started) / 1000 })
+    })
+    child.once('error', error => stop({ failed: error.message }))
+    child.once('close', code => {
+      clearTimeout(timer)
+      resolve(sample ?? { failed: `ended with ${code} before it was done` })
+    })
+  })
+}

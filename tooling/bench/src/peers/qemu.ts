@@ -13,5 +13,6 @@ export const qemu: Peer = {
   boot: ({ kernel, initrd, append }) => ({
     file: program,
     args: ['-accel', 'tcg', '-cpu', 'max', '-kernel', kernel, '-initrd', initrd, '-append', append, '-m', '512M', '-nographic', '-no-reboot', '-nic', 'none']
-  })
+  }),
+  multiboot: (kernel) => ({ file: program, args: ['-accel', 'tcg', '-cpu', 'max', '-kernel', kernel, '-m', '64M', '-nographic', '-no-reboot', '-nic', 'none'] })
 }

@@ -19,5 +19,6 @@ export const v86: Peer = {
   },
   boot: ({ kernel, initrd, append, bits }) => bits === 64
     ? { unable: '32-bit guests only' }
-    : { file: process.execPath, args: [fileURLToPath(new URL('v86-boot.ts', import.meta.url)), kernel, initrd, append, firmware.bios!, firmware.vgabios!] }
+    : { file: process.execPath, args: [fileURLToPath(new URL('v86-boot.ts', import.meta.url)), kernel, initrd, append, firmware.bios!, firmware.vgabios!] },
+  multiboot: () => ({ unable: 'no command for bare kernels' })
 }
