@@ -1,11 +1,11 @@
 import {
-  ACCESS_AC, ACCESS_FETCH, ACCESS_USER, ACCESS_WRITE, RIGHT_WRITE,
+  ACCESS_AC, ACCESS_FETCH, ACCESS_USER, ACCESS_WRITE, RIGHT_EXECUTE, RIGHT_WRITE,
 } from '@entresol/interfaces'
 import type { Bus, Gfn, MachineMemory, PageWalker, PhysicalMap } from '@entresol/interfaces'
 import { SLOW_MODIFY, SLOW_SIZE, SLOW_STACK, SLOW_WRITE } from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
-import { GP, GuestFault, PF, SS } from './fault.ts'
+import { AC, GP, GuestFault, PF, SS } from './fault.ts'
 import type { Tlb } from './tlb.ts'
 
 /** What LinearMemory asks of the cache of decoded code. */
@@ -25,6 +25,11 @@ export interface DataWatch {
 
 /** Privilege of an access from TypeScript: the current one, or an implicit supervisor access (SDM vol. 3, 5.6.1). */
 export type Privilege = 'current' | 'supervisor'
+
+/** #AC(0) for words, doublewords and quadwords off their natural boundary (SDM vol. 3, table 7-7); other sizes are not checked. */
+function requireAligned(low: number, size: number): void {
+  if ((size === 2 || size === 4 || size === 8) && low & (size - 1)) throw new GuestFault(AC, 0)
+}
 
 const wide = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
 
@@ -72,7 +77,7 @@ export class LinearMemory {
     const state = this.#state
     if (high !== 0 || low >= 0x80000000) this.#requireCanonical(low, high, stack)
     let bits = access
-    if (set === L.TLB_USER) bits |= ACCESS_USER
+    if (set >= L.TLB_USER) bits |= ACCESS_USER
     if (set !== L.TLB_SUPERVISOR) bits |= ACCESS_AC
     const walker = this.#walker
     const error = walker.walk(low, high, bits)
@@ -87,6 +92,7 @@ export class LinearMemory {
       let rights = walker.rights
       // A page of code is written by the slow path so that decoded instructions notice; ROM and shared frames by frameForWrite.
       if (rights & RIGHT_WRITE && (!(access & ACCESS_WRITE) || this.#code.hasCode(frame))) rights &= ~RIGHT_WRITE
+      if (set === L.TLB_USER_ALIGNED) rights &= RIGHT_EXECUTE
       if (!this.watch?.watching || !this.watch.watchesPage(wide(low, high))) this.#tlb.fill(set, low, high, rights, frame, walker.global !== 0, walker.pageShift)
       return frame + (low & 0xfff)
     }
@@ -117,6 +123,7 @@ export class LinearMemory {
     const write = (access & SLOW_WRITE) !== 0
     const stack = stackOperand || (access & SLOW_STACK) !== 0
     const set = this.#set('current')
+    if (set === L.TLB_USER_ALIGNED) requireAligned(low, size)
     if (this.watch?.watching) this.#noteAccess(wide(low, high), size, write, set, stack)
     if ((low & 0xfff) + size <= 0x1000) {
       const address = this.#translate(low, high, write ? ACCESS_WRITE : 0, set, stack)
@@ -267,12 +274,14 @@ export class LinearMemory {
       if (size === 8) return view.getBigUint64(cached, true)
       return BigInt(size === 4 ? view.getUint32(cached, true) : size === 2 ? view.getUint16(cached, true) : view.getUint8(cached))
     }
+    if (this.#set(privilege) === L.TLB_USER_ALIGNED) requireAligned(Number(linear & 0xfn), size)
     this.#view.setBigUint64(0, 0n, true)
     this.readBytes(linear, this.#bytes.subarray(0, size), privilege, stack)
     return this.#view.getBigUint64(0, true)
   }
 
   write(linear: bigint, size: number, value: bigint, privilege: Privilege = 'current', stack = false): void {
+    if (this.#set(privilege) === L.TLB_USER_ALIGNED) requireAligned(Number(linear & 0xfn), size)
     this.#view.setBigUint64(8, BigInt.asUintN(64, value), true)
     this.writeBytes(linear, this.#bytes.subarray(8, 8 + size), privilege, stack)
   }

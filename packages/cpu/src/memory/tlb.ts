@@ -3,7 +3,7 @@ import type { CpuState } from '../state/state.ts'
 import * as L from '../state/layout.ts'
 
 const INVALID = 0xffffffff
-const ENTRIES = 3 * L.TLB_ENTRIES
+const ENTRIES = L.TLB_SETS * L.TLB_ENTRIES
 /** Large pages remembered before everything is flushed. */
 const MAX_LARGE = 4096
 
@@ -37,7 +37,7 @@ export interface TlbEntry {
 
 export type TlbFlush = 'all' | 'non-global' | 'page'
 
-/** The software TLB of one vCPU: three direct-mapped sets, one per kind of privilege (layout in state/layout.ts). */
+/** The software TLB of one vCPU: direct-mapped sets, one per kind of privilege (layout in state/layout.ts). */
 export class Tlb {
   readonly #u32: Uint32Array
   /** Index (in u32 units) of set 0. */
@@ -156,7 +156,7 @@ export class Tlb {
       count = Math.min(2 ** (shift - 12), L.TLB_ENTRIES)
       first = this.#entry(0, linearLow) & ~(count - 1)
     }
-    for (let set = 0; set < 3; set++) for (let i = 0; i < count; i++) this.#clear(set * L.TLB_ENTRIES + first + i)
+    for (let set = 0; set < L.TLB_SETS; set++) for (let i = 0; i < count; i++) this.#clear(set * L.TLB_ENTRIES + first + i)
   }
 
   /** Withdraws write access from every entry that maps the machine frame (it holds decoded code now, or is shared). */

@@ -128,7 +128,7 @@ export const SYSTEM = 0x900
 export const STATE_BYTES = 0x1000
 
 /**
- * TLB: three sets of 4096 entries, 32 bytes each: read, write, fetch tags (u64: linear page | low bits), addend
+ * TLB: four sets of 4096 entries, 32 bytes each: read, write, fetch tags (u64: linear page | low bits), addend
  * (machine page - low 32 bits of linear page), record table of the page's code.
  * A read or write tag is the page address itself; a fetch tag has CODE_MODE in its low bits; all ones is invalid.
  */
@@ -144,7 +144,10 @@ export const TLB_SET_BYTES: number = TLB_ENTRIES * TLB_ENTRY_BYTES
 export const TLB_SUPERVISOR = 0
 export const TLB_SUPERVISOR_AC = 1
 export const TLB_USER = 2
-export const BLOCK_BYTES: number = TLB + 3 * TLB_SET_BYTES
+/** CPL 3 with alignment checks: data tags are never set, so that every access takes the slow path. */
+export const TLB_USER_ALIGNED = 3
+export const TLB_SETS = 4
+export const BLOCK_BYTES: number = TLB + TLB_SETS * TLB_SET_BYTES
 
 /** Arithmetic flags kept in FLAGS_RESULT and FLAGS_AUX. */
 export const FLAG_CF = 0x1

@@ -62,10 +62,8 @@ export function writeCr0(c: SystemContext, value: bigint): void {
   const changed = next ^ old
   if (changed & (CR0_PAGING | X.CR0_CD | X.CR0_NW)) commitPaging(c, L.CR0, BigInt(next), efer)
   else state.setU64(L.CR0, BigInt(next))
-  if (changed & CR0_PAGING) {
-    c.tlb.flushAll()
-    c.modeChanged()
-  }
+  if (changed & CR0_PAGING) c.tlb.flushAll()
+  if (changed & (CR0_PAGING | X.CR0_AM)) c.modeChanged()
 }
 
 export function writeCr3(c: SystemContext, value: bigint): void {

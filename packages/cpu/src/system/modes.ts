@@ -1,4 +1,5 @@
 import type { PagingControl } from '@entresol/interfaces'
+import { CR0_AM } from '@entresol/x86'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
 
@@ -10,9 +11,9 @@ export function codeMode(state: CpuState): number {
   return attributes & 0x400 ? L.MODE_32 : L.MODE_16
 }
 
-/** Which TLB set explicit data accesses use. SMAP applies to supervisor accesses while EFLAGS.AC is 0. */
+/** Which TLB set explicit data accesses use. SMAP applies to supervisor accesses while EFLAGS.AC is 0, alignment checks (with CR0.AM) to user ones while it is 1. */
 export function privilegeSet(state: CpuState): number {
-  if (state.cpl === 3) return L.TLB_USER
+  if (state.cpl === 3) return state.flag(L.FLAG_AC) && state.cr0 & CR0_AM ? L.TLB_USER_ALIGNED : L.TLB_USER
   return state.flag(L.FLAG_AC) ? L.TLB_SUPERVISOR_AC : L.TLB_SUPERVISOR
 }
 

@@ -298,3 +298,25 @@ describe('MONITOR and MWAIT (SDM vol. 2B)', () => {
     expect(outcome(n)).toBe(6)
   })
 })
+
+describe('alignment checks (SDM vol. 3, 7.15, interrupt 17)', () => {
+  // push 40202h; popf; mov eax, [9001h]; nop
+  const program = [...[0x68, ...le(0x40202, 4)], 0x9d, 0x8b, 0x04, 0x25, ...le(0x9001, 4), 0xcd, 0x40]
+  const run = (cpl: 0 | 3, cr0: bigint, code = program): SystemBench => {
+    const m = longMachine()
+    m.setGate(0x40, gate(CODE0, HANDLERS + 0x400, 0xee))
+    m.execute(code, { cpl, change: (r) => (r.cr0 = cr0) })
+    return m
+  }
+
+  it('#AC(0) needs CPL 3, EFLAGS.AC and CR0.AM together', () => {
+    const m = run(3, 0x80050033n)
+    expect([outcome(m), m.stack(2)]).toEqual([17, [0n, BigInt(CODE + 6)]])
+    expect(outcome(run(3, 0x80010033n))).toBe(0x40)
+    expect(outcome(run(0, 0x80050033n))).toBe(0x40)
+  })
+
+  it('aligned accesses pass, bytes always', () => {
+    expect(outcome(run(3, 0x80050033n, [...program.slice(0, 6), 0x8b, 0x04, 0x25, ...le(0x9004, 4), 0x8a, 0x04, 0x25, ...le(0x9001, 4), 0xcd, 0x40]))).toBe(0x40)
+  })
+})
