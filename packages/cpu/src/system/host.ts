@@ -11,12 +11,13 @@ import { INTERRUPT_FUNCTIONS } from './software-interrupts.ts'
 import { SIMD_FUNCTIONS } from './simd.ts'
 import { swapgs, syscall, sysenter, sysexit, sysret } from './syscall.ts'
 import { UNIT_FUNCTIONS } from './units.ts'
+import { X87_FUNCTIONS } from './x87-environment.ts'
 import { XSAVE_FUNCTIONS } from './xsave.ts'
 
 /** Rare instructions by the name rows use in `host(name)`. `cross-page` and `intercept` are the vCPU's own. */
 export const HOST_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
   ...SIMD_FUNCTIONS, ...INTEGER_FUNCTIONS, ...UNIT_FUNCTIONS,
-  ...CONTROL_FUNCTIONS, ...SEGMENT_FUNCTIONS, ...PORT_FUNCTIONS, ...MISC_FUNCTIONS, ...INTERRUPT_FUNCTIONS, ...XSAVE_FUNCTIONS,
+  ...CONTROL_FUNCTIONS, ...SEGMENT_FUNCTIONS, ...PORT_FUNCTIONS, ...MISC_FUNCTIONS, ...INTERRUPT_FUNCTIONS, ...XSAVE_FUNCTIONS, ...X87_FUNCTIONS,
   cli, sti, pushf, popf, iret, syscall, sysret, sysenter, sysexit, swapgs,
   'jump-far': jumpFar,
   'call-far': callFar,

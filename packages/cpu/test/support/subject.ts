@@ -158,6 +158,9 @@ export class SoftwareSubject implements Subject {
     state.setU32(L.FPU_STATUS, status & ~0x3800)
     state.setU32(L.FPU_TOP, top)
     state.setU32(L.FPU_EMPTY, ~extended[EXT_FTW]! & 0xff)
+    state.setU32(L.FPU_OPCODE, 0)
+    state.setU64(L.FPU_IP, 0n)
+    state.setU64(L.FPU_DP, 0n)
     for (let i = 0; i < 8; i++) u8.set(extended.subarray(EXT_ST + 10 * i, EXT_ST + 10 * i + 10), state.base + L.FPU_REGISTERS + ((top + i) & 7) * 16)
   }
 

@@ -1,6 +1,6 @@
-import { i32 } from '@entresol/wasm-builder'
+import { i32, i64 } from '@entresol/wasm-builder'
 import type { Emitter, I32 } from '../../emit/emitter.ts'
-import { CR0, FPU_CONTROL, FPU_EMPTY, FPU_STATUS, FPU_TOP, UNIT_X87, UNITS } from '../../state/layout.ts'
+import { CR0, FPU_CONTROL, FPU_DP, FPU_EMPTY, FPU_IP, FPU_OPCODE, FPU_STATUS, FPU_TOP, UNIT_X87, UNITS } from '../../state/layout.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
 
@@ -30,6 +30,9 @@ const initialise: Emit = (e) => {
   e.setField32(FPU_STATUS, i32.const(0))
   e.setField32(FPU_TOP, i32.const(0))
   e.setField32(FPU_EMPTY, i32.const(0xff))
+  e.setField32(FPU_OPCODE, i32.const(0))
+  e.setField64(FPU_IP, i64.const(0))
+  e.setField64(FPU_DP, i64.const(0))
 }
 
 const clearExceptions: Emit = (e) => {
@@ -62,12 +65,32 @@ const wait: Emit = (e) => {
   e.raiseIf(i32.and(e.field32(FPU_STATUS), i32.const(0x80)), 16)
 }
 
+const loading = (name: string): Emit => (e) => {
+  e.requireUnit('x87')
+  e.host(name)
+}
+
+const storing = (name: string): Emit => (e) => {
+  requireNoWait(e)
+  e.host(name)
+}
+
+/** Instructions of the 8087 and 80287 that later processors take and ignore. */
+const ignored: Emit = (e) => requireNoWait(e)
+
 export const X87_CONTROL: readonly Row[] = [
-  row('FNINIT', 'DB /4 mod3 rm=3', '', initialise),
-  row('FNCLEX', 'DB /4 mod3 rm=2', '', clearExceptions),
+  row('FNINIT', 'DB /4 mod3 rm=3', 'ST', initialise),
+  row('FNCLEX', 'DB /4 mod3 rm=2', 'ST', clearExceptions),
   row('FNSTSW', 'DD /7 !mod3', 'Mw', storeStatus),
   row('FNSTSW', 'DF /4 mod3 rm=0', 'AX', storeStatus),
   row('FNSTCW', 'D9 /7 !mod3', 'Mw', storeControl),
   row('FLDCW', 'D9 /5 !mod3', 'Mw', loadControl),
+  row('FLDENV', 'D9 /4 !mod3', 'Mz', loading('fldenv')),
+  row('FNSTENV', 'D9 /6 !mod3', 'Mz', storing('fnstenv')),
+  row('FRSTOR', 'DD /4 !mod3', 'Mz', loading('frstor')),
+  row('FNSAVE', 'DD /6 !mod3', 'Mz', storing('fnsave')),
+  row('FNENI', 'DB /4 mod3 rm=0', 'ST', ignored),
+  row('FNDISI', 'DB /4 mod3 rm=1', 'ST', ignored),
+  row('FNSETPM', 'DB /4 mod3 rm=4', 'ST', ignored),
   row('FWAIT', '9B', '', wait),
 ]
