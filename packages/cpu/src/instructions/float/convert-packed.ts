@@ -40,10 +40,9 @@ const same = (convert: Convert, fast: Fast): Emit => (e) => {
   }, () => convertAll(e, lanesOf(e, SINGLE, x), SINGLE, convert)))
 }
 
-/** Sources of half the length need no alignment. */
 const upperToLow = (x: V128): V128 => v128.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15], x, x)
 
-/** CVTDQ2PD is exact and raises nothing. */
+/** CVTDQ2PD is exact and raises nothing. Sources of half the length need no alignment. */
 const integersToDoubles: Emit = (e) => {
   requireSimd(e)
   if (e.vectorLength === 128) {
@@ -73,7 +72,8 @@ const doublesToSingles: Emit = (e) => {
     const narrowed = x.map((v) => e.b.let(doublesToLowSingles(v)))
     const fine = x.map((v, i) => {
       const mask = plain(SINGLE, narrowed[i]!)
-      return allTrue(DOUBLE, v128.or(v128.shuffle([0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7], mask, mask), simd.binary(71, v, ZERO_VECTOR)))
+      const wide = v128.shuffle([0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7], mask, mask)
+      return allTrue(DOUBLE, v128.or(wide, simd.binary(71, v, ZERO_VECTOR)))
     })
     const joined = x.length === 1 ? narrowed[0]!
       : v128.shuffle([0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23], narrowed[0]!, narrowed[1]!)

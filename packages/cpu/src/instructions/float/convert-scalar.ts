@@ -41,7 +41,8 @@ const between = (from: Format, to: Format): Emit => (e) => {
   requireSimd(e)
   const x = from.read(e, sources(e).last)
   const upper = e.vex ? e.getV(1) : undefined
-  const [result] = either<'i32' | 'i64'>(e, from === SINGLE ? undefined : isFast(e.field32(MXCSR)), () => (from === SINGLE ? singleToDouble(x) : doubleToSingle(e, x)),
+  const condition = from === SINGLE ? undefined : isFast(e.field32(MXCSR))
+  const [result] = either<'i32' | 'i64'>(e, condition, () => (from === SINGLE ? singleToDouble(x) : doubleToSingle(e, x)),
     () => [withExceptions(e, (mxcsr) => e.helper(`${to.name}_from${from.name.toUpperCase()}`, to.type, x, mxcsr))])
   to.write(e, 0, result as Int, upper)
 }

@@ -78,10 +78,11 @@ const hex = (n: number): string => n.toString(16).toUpperCase()
 
 export const FLOAT_FMA: readonly Row[] = ORDERS.flatMap(({ digits, base, order }) => OPERATIONS.flatMap((signs) => FORMATS.flatMap((f) => {
   const w = f.name === 'f64' ? 'W1' : 'W0'
-  const rows = [row(`${signs.name}${digits}${f.packed}`, vexEncoding('66', '0F38', hex(base + signs.opcode), 'LIG', w), 'Vx,Hx,Wx', packed(f, order, signs), FMA)]
+  const encoding = vexEncoding('66', '0F38', hex(base + signs.opcode), 'LIG', w)
+  const rows = [row(`${signs.name}${digits}${f.packed}`, encoding, 'Vx,Hx,Wx', packed(f, order, signs), FMA)]
   if (signs.scalar) {
-    const encoding = vexEncoding('66', '0F38', hex(base + signs.opcode + 1), 'LIG', w)
-    rows.push(row(`${signs.name}${digits}${f.scalar}`, encoding, `Vdq,Hdq,W${f.size}`, scalar(f, order, signs), FMA))
+    const next = vexEncoding('66', '0F38', hex(base + signs.opcode + 1), 'LIG', w)
+    rows.push(row(`${signs.name}${digits}${f.scalar}`, next, `Vdq,Hdq,W${f.size}`, scalar(f, order, signs), FMA))
   }
   return rows
 })))

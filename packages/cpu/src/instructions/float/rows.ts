@@ -85,26 +85,34 @@ export type Map = '0F' | '0F38' | '0F3A'
 
 export const legacyEncoding = (prefix: Prefix, map: Map, opcode: string): string => `${prefix} ${map.replace(/^0F(?=.)/, '0F ')} ${opcode} /r`
 /** VEX.LIG with operands of size x stands for both lengths. */
-export const vexEncoding = (prefix: Prefix, map: Map, opcode: string, length: '128' | '256' | 'LIG' = 'LIG', w: 'W0' | 'W1' | 'WIG' = 'WIG'): string =>
+export const vexEncoding = (
+  prefix: Prefix, map: Map, opcode: string, length: '128' | '256' | 'LIG' = 'LIG', w: 'W0' | 'W1' | 'WIG' = 'WIG',
+): string =>
   `VEX.${length}.${prefix}.${map}.${w} ${opcode} /r`
 
 export const sse = (f: Format): RowOptions => ({ feature: f.name === 'f32' ? 'sse' : 'sse2' })
 export const AVX: RowOptions = { feature: 'avx' }
 
 /** The legacy and the two VEX forms of a packed instruction with two sources. */
-export const packedRows = (name: string, prefix: Prefix, opcode: string, emit: Emit, feature: RowOptions, map: Map = '0F', tail = ''): Row[] => [
+export const packedRows = (
+  name: string, prefix: Prefix, opcode: string, emit: Emit, feature: RowOptions, map: Map = '0F', tail = '',
+): Row[] => [
   row(name, legacyEncoding(prefix, map, opcode), `Vx,Wx${tail}`, emit, feature),
   row(`V${name}`, vexEncoding(prefix, map, opcode), `Vx,Hx,Wx${tail}`, emit, { ...feature, ...AVX }),
 ]
 
 /** The same with one source. */
-export const packedUnaryRows = (name: string, prefix: Prefix, opcode: string, emit: Emit, feature: RowOptions, map: Map = '0F', tail = ''): Row[] => [
+export const packedUnaryRows = (
+  name: string, prefix: Prefix, opcode: string, emit: Emit, feature: RowOptions, map: Map = '0F', tail = '',
+): Row[] => [
   row(name, legacyEncoding(prefix, map, opcode), `Vx,Wx${tail}`, emit, feature),
   row(`V${name}`, vexEncoding(prefix, map, opcode), `Vx,Wx${tail}`, emit, { ...feature, ...AVX }),
 ]
 
 /** Scalar forms: VEX ones take the upper elements from their first source, whatever the number of sources. */
-export const scalarRows = (name: string, prefix: Prefix, opcode: string, size: string, emit: Emit, feature: RowOptions, map: Map = '0F', tail = ''): Row[] => [
+export const scalarRows = (
+  name: string, prefix: Prefix, opcode: string, size: string, emit: Emit, feature: RowOptions, map: Map = '0F', tail = '',
+): Row[] => [
   row(name, legacyEncoding(prefix, map, opcode), `Vdq,W${size}${tail}`, emit, feature),
   row(`V${name}`, vexEncoding(prefix, map, opcode), `Vdq,Hdq,W${size}${tail}`, emit, { ...feature, ...AVX }),
 ]
