@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CodedError } from '@entresol/kit'
+import { keepHeapSmall } from './heap.ts'
 import { parseCommandLine, PROGRAM } from './options/index.ts'
 import { run } from './run.ts'
 
@@ -19,6 +20,7 @@ async function main(): Promise<number> {
   }
 }
 
+keepHeapSmall()
 process.exitCode = await main()
 // Timers and sockets of a machine that has ended must not keep the process.
 process.stdout.write('', () => process.exit())

@@ -1,4 +1,5 @@
 import { buildMachine } from './build-machine.ts'
+import { collectGarbage } from './heap.ts'
 import { Monitor } from './monitor.ts'
 import type { Configuration } from './options/index.ts'
 import { Terminal } from './terminal.ts'
@@ -35,6 +36,7 @@ export async function run(configuration: Configuration): Promise<number> {
   try {
     if (inMonitor && terminal) monitor.open()
     await machine.boot({ paused: configuration.startPaused })
+    collectGarbage()
     const end = await machine.stopped
     switch (end.reason) {
       case 'exit': return end.code & 0xff

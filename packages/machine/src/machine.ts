@@ -26,8 +26,11 @@ const MACHINE_BYTES = 4096 * MIB - EXTRA_BYTES - 32 * MIB
 const codeCacheBytes = (memory: number, cpus: number): number =>
   Math.min(48 * MIB, Math.floor(Math.max(0, MACHINE_BYTES - memory - cpus * VCPU_BYTES) / cpus / 65536) * 65536)
 
-/** Counters since power-on. */
+/** Counters since power-on, and sizes now. */
 export interface MachineStats {
+  /** Bytes of guest RAM and ROM that have been touched, and of decoded code. */
+  readonly memoryTouched: number
+  readonly codeBytes: number
   readonly instructions: number
   /** Instructions decoded, decoded instructions dropped because their bytes changed, whole flushes of the decoded code. */
   readonly decoded: number
@@ -155,6 +158,7 @@ export class Machine {
     const events: Record<number, number> = {}
     for (const vcpu of vcpus) vcpu.exceptionCounts.forEach((count, vector) => count && (events[vector] = (events[vector] ?? 0) + count))
     return {
+      memoryTouched: this.#platform.ram.touchedBytes(), codeBytes: sum((v) => v.code.bytes),
       instructions: sum((v) => v.instructionCount), decoded: sum((v) => v.code.decoded), invalidated: sum((v) => v.code.invalidated),
       codeFlushes: sum((v) => v.code.flushes), tlbFills: sum((v) => v.tlb.fills), tlbFlushes: sum((v) => v.tlb.flushes), events,
     }

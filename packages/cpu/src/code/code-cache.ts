@@ -85,6 +85,11 @@ export class CodeCache {
     return table
   }
 
+  /** Bytes of tables and records in use. */
+  get bytes(): number {
+    return this.#next - this.#arena
+  }
+
   /** True when the machine address is one of a table or record here. */
   contains(address: number): boolean {
     return address >= this.#arena && address < this.#next

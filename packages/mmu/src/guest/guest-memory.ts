@@ -34,6 +34,11 @@ export class GuestPhysicalMemory extends PhysicalToMachine implements GuestMemor
     return this.#size
   }
 
+  /** Bytes of RAM and ROM that were ever touched and not given back: what the guest costs. Looks at every page. */
+  touchedBytes(): number {
+    return this.store.touchedPages() * FRAME_SIZE
+  }
+
   /** Creates a region that is mapped nowhere yet. `bytes` is rounded up to 4 KiB; `contents` fills its beginning. */
   createRegion(name: string, kind: 'ram' | 'rom', bytes: number, contents?: Uint8Array): MemoryRegion {
     if (!Number.isFinite(bytes) || bytes <= 0) throw new CodedError('bad-memory-size', `region '${name}' cannot have ${bytes} bytes`)

@@ -70,6 +70,13 @@ export class PageStore {
     this.#regions[index] = { ...region, pages: 0 }
   }
 
+  /** Pages that have a frame. Looks at every page. */
+  touchedPages(): number {
+    let count = 0
+    for (const entry of this.entries) if (entry & PAGE_BACKED) count++
+    return count
+  }
+
   /** Gives an untouched page its frame. Returns the machine address. */
   populate(page: number): number {
     const mfn = this.#frameFor(page)

@@ -270,3 +270,18 @@ describe('A20', () => {
     expect(guest.readU8(gpa(0))).toBe(0)
   })
 })
+
+describe('what a guest costs', () => {
+  it('is the pages touched and not given back, counted once however they are mapped', () => {
+    const guest = guestOf(16)
+    const ram = guest.addRam(8 * MB)
+    expect(guest.touchedBytes()).toBe(0)
+    guest.map(64 * MB, ram)
+    guest.write(gpa(MB - 1), new Uint8Array(2))
+    guest.readU32(gpa(4 * MB))
+    guest.frameForRead(gfn((64 * MB + 4 * MB) / 4096))
+    expect(guest.touchedBytes()).toBe(3 * 4096)
+    guest.discard(gpa(MB), 4096)
+    expect(guest.touchedBytes()).toBe(2 * 4096)
+  })
+})
