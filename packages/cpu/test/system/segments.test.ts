@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Gpa } from '@entresol/interfaces'
 import {
-  ACCESS, BIG, CODE, CODE0, CODE3, DATA0, DATA3, descriptor, FREE, gate, GDT, HANDLERS, le, longMachine, protectedMachine, STACK0, STACK3, stoppedIn,
+  ACCESS, BIG, CODE, CODE0, CODE3, DATA0, DATA3, descriptor, FREE, gate, GDT, HANDLERS, le, longMachine, protectedMachine, STACK3, stoppedIn,
 } from '../support/system.ts'
 import type { SystemBench } from '../support/system.ts'
 
