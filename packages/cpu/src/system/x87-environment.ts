@@ -77,10 +77,18 @@ function loadEnvironment(c: SystemContext, view: DataView, bytes: 14 | 28): void
   summariseFpu(c)
 }
 
+/** Linear address of the operand. Its first field is accessed first, then its last byte: CR2 of a crossing as Zen 4 has it. */
+function operandAddress(c: SystemContext, i: HostInstruction, bytes: number, write: boolean): bigint {
+  const linear = i.linear(bytes, write)
+  c.memory.probe(linear, i.width === 16 ? 2 : 4, write, 'current', i.stackSegment)
+  c.memory.probe(linear + BigInt(bytes - 1), 1, write, 'current', i.stackSegment)
+  return linear
+}
+
 const loading = (registers: boolean): HostFunction => (c, i) => {
   const bytes = environmentBytes(i)
   const buffer = new Uint8Array(registers ? bytes + STACK_BYTES : bytes)
-  c.memory.readBytes(i.linear(buffer.length, false), buffer, 'current', i.stackSegment)
+  c.memory.readBytes(operandAddress(c, i, buffer.length, false), buffer, 'current', i.stackSegment)
   const view = new DataView(buffer.buffer)
   loadEnvironment(c, view, bytes)
   if (!registers) return
@@ -102,7 +110,7 @@ const storing = (registers: boolean): HostFunction => (c, i) => {
     view.setBigUint64(bytes + n * 10, state.u64(cell), true)
     view.setUint16(bytes + n * 10 + 8, state.u32(cell + 8) & 0xffff, true)
   }
-  c.memory.writeBytes(i.linear(buffer.length, true), buffer, 'current', i.stackSegment)
+  c.memory.writeBytes(operandAddress(c, i, buffer.length, true), buffer, 'current', i.stackSegment)
   if (registers) {
     // As FNINIT.
     state.setU32(L.FPU_CONTROL, 0x37f)
