@@ -9,7 +9,7 @@ const SLICES = 40
 const INSTRUCTIONS = 2000
 /** Far more than a slice needs, even single-stepped: what takes longer has hung. */
 const HUNG = 10_000
-const { seed, count } = fuzzSettings('random guest code', 60)
+const { seed, count } = fuzzSettings('random guest code', 18)
 
 for (const name of ['pc', 'microvm'] as const) {
   test(`random code in every mode neither throws nor hangs nor leaves the guest's memory (${name})`, { timeout: 0 }, () => {
