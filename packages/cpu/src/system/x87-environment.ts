@@ -1,4 +1,5 @@
 import * as L from '../state/layout.ts'
+import type { CpuState } from '../state/state.ts'
 import type { HostFunction, HostInstruction, SystemContext } from './context.ts'
 
 /** FLDENV, FNSTENV, FRSTOR, FNSAVE: SDM vol. 1, 8.1.10, figures 8-9 to 8-12. */
@@ -8,8 +9,16 @@ const STACK_BYTES = 80
 const CONTROL_BITS = 0x1f3f
 const CONTROL_ONE = 0x40
 
+/** Control and status words from memory: reserved control bits are dropped, the summary bits computed anew. */
+export function loadFpuControl(state: CpuState, control: number, status: number): void {
+  state.setU32(L.FPU_CONTROL, (control & CONTROL_BITS) | CONTROL_ONE)
+  state.setU32(L.FPU_STATUS, status & 0x477f)
+  state.setU32(L.FPU_TOP, (status >> 11) & 7)
+  summariseFpu(state)
+}
+
 /** Error summary and B follow from the exceptions and their masks. */
-export function summariseFpu({ state }: SystemContext): void {
+function summariseFpu(state: CpuState): void {
   const pending = state.u32(L.FPU_STATUS) & ~state.u32(L.FPU_CONTROL) & 0x3f
   state.setU32(L.FPU_STATUS, (state.u32(L.FPU_STATUS) & ~0x8080) | (pending ? 0x8080 : 0))
 }
@@ -58,11 +67,8 @@ function loadEnvironment(c: SystemContext, view: DataView, bytes: 14 | 28): void
   const { state } = c
   const wide = bytes === 28
   const field = (n: number): number => (wide ? view.getUint32(n * 4, true) : view.getUint16(n * 2, true))
-  const status = field(1)
   const tags = field(2)
-  state.setU32(L.FPU_CONTROL, (field(0) & CONTROL_BITS) | CONTROL_ONE)
-  state.setU32(L.FPU_STATUS, status & 0x477f)
-  state.setU32(L.FPU_TOP, (status >> 11) & 7)
+  loadFpuControl(state, field(0), field(1))
   let empty = 0
   for (let i = 0; i < 8; i++) if (((tags >> (2 * i)) & 3) === 3) empty |= 1 << i
   state.setU32(L.FPU_EMPTY, empty)
@@ -74,7 +80,6 @@ function loadEnvironment(c: SystemContext, view: DataView, bytes: 14 | 28): void
   state.setU32(L.FPU_OPCODE, real(c) ? next & 0x7ff : wide ? (next >>> 16) & 0x7ff : 0)
   state.setU32(L.FPU_CS, 0)
   state.setU32(L.FPU_DS, 0)
-  summariseFpu(c)
 }
 
 /** Linear address of the operand. Its first field is accessed first, then its last byte: CR2 of a crossing as Zen 4 has it. */
@@ -122,7 +127,7 @@ const storing = (registers: boolean): HostFunction => (c, i) => {
   }
   // FNSTENV masks every exception.
   state.setU32(L.FPU_CONTROL, state.u32(L.FPU_CONTROL) | 0x3f)
-  summariseFpu(c)
+  summariseFpu(state)
 }
 
 export const X87_FUNCTIONS: Readonly<Record<string, HostFunction>> = {

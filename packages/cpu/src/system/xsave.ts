@@ -2,6 +2,7 @@ import * as X from '@entresol/x86'
 import { GP, GuestFault, NM, UD } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { HostFunction, HostInstruction, SystemContext } from './context.ts'
+import { loadFpuControl } from './x87-environment.ts'
 
 /** SDM vol. 1, 10.5.1 (FXSAVE area), 13.4 (XSAVE area: legacy region, header, extended region). */
 const FXSAVE_BYTES = 512
@@ -40,9 +41,7 @@ function copyFpuOut({ state }: SystemContext, view: DataView, wide: boolean): vo
 function copyFpuIn({ state }: SystemContext, view: DataView, wide: boolean): void {
   const status = view.getUint16(2, true)
   const top = (status >> 11) & 7
-  state.setU32(L.FPU_CONTROL, view.getUint16(0, true))
-  state.setU32(L.FPU_STATUS, status & ~0x3800)
-  state.setU32(L.FPU_TOP, top)
+  loadFpuControl(state, view.getUint16(0, true), status)
   state.setU32(L.FPU_EMPTY, ~view.getUint8(4) & 0xff)
   state.setU32(L.FPU_OPCODE, view.getUint16(6, true) & 0x7ff)
   state.setU64(L.FPU_IP, wide ? view.getBigUint64(8, true) : BigInt(view.getUint32(8, true)))
