@@ -37,7 +37,7 @@ function maskedStore(c: SystemContext, i: HostInstruction, start: bigint, size: 
   for (let at = 0; at < bytes; at += size) {
     if (!signBit(c, maskCell + at, size)) continue
     const linear = i.linearAt(start + BigInt(at), size, true)
-    c.memory.probe(linear, size, true)
+    c.memory.probe(linear, size, true, 'current', i.stackSegment)
     places.push([linear, readElement(c, sourceCell + at, size)])
   }
   for (const [linear, value] of places) c.memory.write(linear, size, value, 'current', i.stackSegment)

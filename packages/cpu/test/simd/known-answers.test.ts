@@ -180,6 +180,11 @@ describe('registers and memory', () => {
     expect(hex(xmm(outcome, 0))).toBe('1122334455667788' + '00'.repeat(8))
   })
 
+  it('a masked store to a non-canonical stack address is #SS(0) (SDM vol. 3, 7.15, interrupt 12)', () => {
+    // VMASKMOVPS [rbp], ymm1, ymm0
+    expect(run('c4e2752e4500', { ymm: { 1: ONES }, gpr: { 5: 1n << 63n } }).fault).toEqual({ vector: 12, errorCode: 0 })
+  })
+
   it('a gather that faults keeps what it has and clears the mask of what is done (SDM vol. 2, VPGATHERDD)', () => {
     const memory = [{ address: 0x20_0000, bytes: bytes('aabbccdd') }]
     const outcome = run('c4e269900408', { ymm: { 0: ONES, 1: '00000000 00000000 00000010 00000000', 2: ONES }, gpr: { 0: DATA }, memory })
