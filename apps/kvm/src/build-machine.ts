@@ -38,7 +38,7 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
     ...(firmware?.vgaBios === undefined ? {} : { vgaBios: await load('-bios', firmware.vgaBios) }),
     // The terminal is all there is to look at: a BIOS that says there is nothing to boot must be heard.
     firmwareOnSerial: c.serial[0]?.kind === 'stdio' && c.serial[0].monitor,
-    ...(c.debugConsole ? { debugConsole: character(c.debugConsole) } : {}),
+    ...(c.debugConsole ? { debugConsole: debugConsole(c.debugConsole) } : {}),
     ...(trace ? { trace: { items: c.log.items, write: trace.write } } : {}),
     ...(exit ? { isaDebugExit: { iobase: exit.iobase, iosize: exit.iosize } } : {}),
   }
@@ -69,5 +69,12 @@ function character(options: CharacterOptions): SerialConsole {
       throw fileError('-serial', options.path, error)
     }
   }
+  return port
+}
+
+/** Has no input: on the terminal it only prints. */
+function debugConsole(options: CharacterOptions): SerialConsole {
+  const port = character(options)
+  if (options.kind === 'stdio') port.onOutput((bytes) => void process.stdout.write(bytes.slice()))
   return port
 }

@@ -18,18 +18,26 @@ export class FileBackend implements BlockBackend {
     this.readOnly = readOnly
   }
 
+  /** `option` as it was typed, for messages. */
   static async open(path: string, readOnly: boolean, option: string): Promise<FileBackend> {
+    const name = option.split(' ', 1)[0]!
     try {
       const file = await open(path, readOnly ? 'r' : 'r+')
-      const { size } = await file.stat()
+      const status = await file.stat()
+      // Reading only, Linux opens folders too.
+      if (status.isDirectory()) {
+        await file.close()
+        throw new CodedError('file-error', `${name}: ${path}: is a directory`)
+      }
+      const { size } = status
       const bytes = Math.floor(size / SECTOR) * SECTOR
       if (bytes === 0) {
         await file.close()
-        throw new CodedError('bad-image', `${option}: ${path} is smaller than one sector`)
+        throw new CodedError('bad-image', `${name}: ${path}: is smaller than one sector`)
       }
       return new FileBackend(file, bytes, readOnly)
     } catch (error) {
-      throw error instanceof CodedError ? error : fileError(option, path, error)
+      throw error instanceof CodedError ? error : fileError(name, path, error)
     }
   }
 

@@ -19,6 +19,8 @@ const UNPACKED = 'packages/amd64/seabios/usr/share/seabios'
 
 const isFile = (path: string): Promise<boolean> => stat(path).then((s) => s.isFile(), () => false)
 
+const FOLDERS: readonly string[] = [...INSTALLED, ...CACHES.flatMap((cache) => cache ? [join(cache, UNPACKED)] : [])]
+
 async function first(folders: readonly string[], name: string): Promise<string | undefined> {
   for (const folder of folders) {
     const path = join(folder, name)
@@ -28,8 +30,7 @@ async function first(folders: readonly string[], name: string): Promise<string |
 }
 
 /** The firmware for a machine without -kernel: what -bios says, or SeaBIOS where it usually is. Throws `no-firmware`. */
-export async function findFirmware(given: string | undefined): Promise<FirmwareFiles> {
-  const folders = [...INSTALLED, ...CACHES.flatMap((cache) => cache ? [join(cache, UNPACKED)] : [])]
+export async function findFirmware(given: string | undefined, folders: readonly string[] = FOLDERS): Promise<FirmwareFiles> {
   const bios = given ?? await first(folders, BIOS)
   if (bios === undefined) {
     throw new CodedError('no-firmware', 'no SeaBIOS found to boot with: install the package seabios, or give a BIOS image with -bios or a kernel with -kernel')
