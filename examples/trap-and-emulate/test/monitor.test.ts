@@ -98,4 +98,4 @@ test('a guest of random bytes stays in its memory and in its ring', () => {
   }
   // Random bytes reached much of the monitor.
   expect(causes.size).toBeGreaterThan(20)
-})
+}, 120_000)
