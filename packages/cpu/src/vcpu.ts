@@ -429,8 +429,13 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const page = linear & ~0xfffn
     state.setU64(L.PAGE_LINEAR, page)
     state.setU64(L.PAGE_RIP, BigInt.asUintN(64, page - base))
-    const set = (state.u32(L.TLB_BASE) - state.base - L.TLB) / L.TLB_SET_BYTES
+    const set = this.#privilegeSet
     return { linear: page, frame: (address & ~0xfff) >>> 0, offset: address & 0xfff, low, high, mode: state.u32(L.CODE_MODE), set }
+  }
+
+  /** The TLB set in use. */
+  get #privilegeSet(): number {
+    return (this.state.u32(L.TLB_BASE) - this.state.base - L.TLB) / L.TLB_SET_BYTES
   }
 
   #crossPage(record: number): number {
@@ -443,14 +448,18 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   #decodeStep(offset: number, exit: boolean): void {
     const { state } = this
     const start = state.u64(L.PAGE_LINEAR) + BigInt(offset)
+    const mode = state.u32(L.CODE_MODE)
+    // `from` and `to` lie in one page.
     const fetch = (into: Uint8Array, from: number, to: number): void => {
-      for (let i = from; i < to; i++) {
-        const linear = BigInt.asUintN(state.mode64 ? 64 : 32, start + BigInt(i))
-        const address = this.memory.fetch(Number(linear & 0xffffffffn), Number(linear >> 32n))
-        into[i] = address < 0 ? 0xff : state.memory.u8[address]!
-      }
+      const linear = BigInt.asUintN(state.mode64 ? 64 : 32, start + BigInt(from))
+      const low = Number(linear & 0xffffffffn)
+      const high = Number(linear >> 32n)
+      const known = this.tlb.findFetch(this.#privilegeSet, low, high, mode)
+      const address = known >= 0 ? known : this.memory.fetch(low, high)
+      if (address < 0) into.fill(0xff, from, to)
+      else into.set(state.memory.u8.subarray(address, address + to - from), from)
     }
-    this.code.decodeStep(fetch, Math.min(15, 4096 - offset), offset, state.u32(L.CODE_MODE), exit)
+    this.code.decodeStep(fetch, Math.min(15, 4096 - offset), offset, mode, exit)
   }
 
   // Running

@@ -11,6 +11,14 @@ const TABLE_BYTES = PAGE * 4
 /** Straight runs are cut here so that one decode stays short. */
 const MAX_RUN = 64
 
+/** One instruction decoded into STEP_RECORDS before, with the record that follows it, to be used again while its bytes are the same. */
+interface DecodedStep {
+  readonly mode: number
+  readonly exit: boolean
+  readonly bytes: Uint8Array
+  readonly records: Uint8Array
+}
+
 const MODES: readonly DecodeMode[] = [{ size: 16 }, { size: 32 }, { size: 64 }]
 
 export interface CodeCacheOptions {
@@ -53,6 +61,8 @@ export class CodeCache {
   readonly #bytes = new Uint8Array(2 * MAX_INSTRUCTION_BYTES)
   /** What is behind the records that hand over to the monitor. */
   readonly #intercepted = new Map<number, Variant>()
+  /** By offset in the page: an instruction across two pages may stand in a hot loop. */
+  readonly #steps = new Map<number, DecodedStep>()
   decoded = 0
   invalidated = 0
   flushes = 0
@@ -105,6 +115,7 @@ export class CodeCache {
     }
     this.#tables.clear()
     this.#intercepted.clear()
+    this.#steps.clear()
     this.#options.onFlush()
   }
 
@@ -184,16 +195,30 @@ export class CodeCache {
   decodeStep(fetch: (into: Uint8Array, from: number, to: number) => void, available: number, offset: number, mode: number, exit: boolean): void {
     const size = MODES[mode & L.MODE_SIZE]!
     const at = this.#options.stepRecords
+    const bytes = this.#bytes
+    fetch(bytes, 0, available)
+    const known = this.#steps.get(offset)
+    if (known?.mode === mode && known.exit === exit && sameBytes(known.bytes, bytes, 0, available)) {
+      // The bytes before the page's end are all that says whether more are needed.
+      const { length } = known.bytes
+      if (length > available) fetch(bytes, available, MAX_INSTRUCTION_BYTES)
+      if (sameBytes(known.bytes, bytes, available, length)) {
+        this.#u8.set(known.records, at)
+        return
+      }
+    }
     this.decoded++
-    fetch(this.#bytes, 0, available)
-    let status = this.#decoder.decode(this.#bytes, 0, available, size)
+    let status = this.#decoder.decode(bytes, 0, available, size)
     if (status === 'more' && available < MAX_INSTRUCTION_BYTES) {
       // Only an instruction that needs the next page may fault there.
-      fetch(this.#bytes, available, MAX_INSTRUCTION_BYTES)
-      status = this.#decoder.decode(this.#bytes, 0, MAX_INSTRUCTION_BYTES, size)
+      fetch(bytes, available, MAX_INSTRUCTION_BYTES)
+      status = this.#decoder.decode(bytes, 0, MAX_INSTRUCTION_BYTES, size)
     }
+    const { length } = this.#decoder
     this.#enter(status, at, offset, size)
-    this.#pseudo(at + RECORD_BYTES, exit ? PSEUDO_EXIT : PSEUDO_CONTINUE, offset + this.#decoder.length, 0, size)
+    this.#pseudo(at + RECORD_BYTES, exit ? PSEUDO_EXIT : PSEUDO_CONTINUE, offset + length, 0, size)
+    if (status !== 'ok' || this.#view.getUint16(at + R_HANDLER, true) === PSEUDO_INTERCEPT) return
+    this.#steps.set(offset, { mode, exit, bytes: bytes.slice(0, length), records: this.#u8.slice(at, at + 2 * RECORD_BYTES) })
   }
 
   /** Machine bytes changed: instructions decoded from them are decoded anew when next reached. */
@@ -215,4 +240,10 @@ export class CodeCache {
       }
     }
   }
+}
+
+/** Do `known` and `bytes` agree from `from` to `to`, or to the end of `known`? */
+function sameBytes(known: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to && i < known.length; i++) if (known[i] !== bytes[i]) return false
+  return true
 }

@@ -98,6 +98,13 @@ export class Tlb {
     return u32[tag] === (linearLow & ~0xfff) >>> 0 && u32[tag + 1] === linearHigh ? (linearLow + u32[at + 6]!) >>> 0 : -1
   }
 
+  /** Machine address behind a linear address that code of `mode` was fetched from before; -1: none. */
+  findFetch(set: number, linearLow: number, linearHigh: number, mode: number): number {
+    const at = this.#base + this.#entry(set, linearLow) * 8
+    const u32 = this.#u32
+    return u32[at + 4] === ((linearLow & ~0xfff) | mode) >>> 0 && u32[at + 5] === linearHigh ? (linearLow + u32[at + 6]!) >>> 0 : -1
+  }
+
   #setTag(at: number, on: number, low: number, high: number): void {
     this.#u32[at] = on ? low : INVALID
     this.#u32[at + 1] = on ? high : INVALID
