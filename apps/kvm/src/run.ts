@@ -33,6 +33,8 @@ export async function run(configuration: Configuration): Promise<number> {
   terminalSerial?.onOutput((bytes) => void process.stdout.write(bytes.slice()))
   process.stdout.on('error', quit)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, quit)
+  // A guest that halts for good (CLI; HLT), with its input at an end, leaves nothing to wait for; it still is a machine that is on.
+  const poweredOn = setInterval(() => {}, 0x7fffffff)
   try {
     if (inMonitor && terminal) monitor.open()
     await machine.boot({ paused: configuration.startPaused })
@@ -46,6 +48,7 @@ export async function run(configuration: Configuration): Promise<number> {
       default: return 0
     }
   } finally {
+    clearInterval(poweredOn)
     terminal?.close()
     await close()
   }
