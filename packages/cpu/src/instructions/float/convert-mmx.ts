@@ -18,13 +18,16 @@ const requireUnits = (e: Emitter): void => {
 const joined = (x: readonly Int[]): I64 =>
   i64.or(i64.extend_i32_u(x[0] as I32), i64.shl(i64.extend_i32_u(x[1] as I32), i64.const(32)))
 
-/** CVTPI2PS, the upper two elements stay, and CVTPI2PD. From memory they are no MMX instructions (AMD; Intel's SDM says so of CVTPI2PD only). */
+/**
+ * CVTPI2PS, the upper two elements stay, and CVTPI2PD. From memory they are no MMX instructions (AMD; Intel's SDM says so of CVTPI2PD only).
+ * Here and below the x87 state changes even if an exception that is not masked then stops the instruction, as a real CPU has it.
+ */
 const fromMmx = (convert: Convert, double: boolean): Emit => (e) => {
   e.requireUnit('sse')
   if (!e.isMemory(1)) e.requireUnit('mmx')
   const x = halves(e, e.getM(1))
-  const r = withExceptions(e, (mxcsr) => x.map((value) => convert(e, value, mxcsr)))
   if (!e.isMemory(1)) enterMmx(e)
+  const r = withExceptions(e, (mxcsr) => x.map((value) => convert(e, value, mxcsr)))
   if (double) e.setV(0, vectorsOf(DOUBLE, r)[0]!)
   else e.setV64(0, joined(r))
 }
@@ -32,16 +35,16 @@ const fromMmx = (convert: Convert, double: boolean): Emit => (e) => {
 const fromSingles = (convert: Convert): Emit => (e) => {
   requireUnits(e)
   const x = halves(e, e.getV64(1))
-  const r = withExceptions(e, (mxcsr) => x.map((value) => convert(e, value, mxcsr)))
   enterMmx(e)
+  const r = withExceptions(e, (mxcsr) => x.map((value) => convert(e, value, mxcsr)))
   e.setM(0, joined(r))
 }
 
 const fromDoubles = (convert: Convert): Emit => (e) => {
   requireUnits(e)
   const x = lanesOf(e, DOUBLE, [e.getV(1)])
-  const r = withExceptions(e, (mxcsr) => x.map((value) => convert(e, value, mxcsr)))
   enterMmx(e)
+  const r = withExceptions(e, (mxcsr) => x.map((value) => convert(e, value, mxcsr)))
   e.setM(0, joined(r))
 }
 
