@@ -64,6 +64,6 @@ export interface PhysicalMap {
   readonly addressMask: number
   /** A mapping changed or write access was withdrawn (dirty log restarted, copy-on-write share, ROM toggled): cached machine addresses must go. */
   onInvalidate(listener: (firstGfn: Gfn, count: number) => void): void
-  /** Host-side code wrote guest memory: CPUs drop code decoded from these machine bytes. */
+  /** Host-side code wrote guest memory, or the guest gave a frame back: CPUs drop code decoded from these machine bytes. */
   onHostWrite(listener: (address: MachineAddress, length: number) => void): void
 }

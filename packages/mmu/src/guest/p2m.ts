@@ -31,6 +31,7 @@ export class PhysicalToMachine implements PhysicalMap {
   constructor(machine: FrameMemory) {
     this.machine = machine
     this.store = new PageStore(machine)
+    this.store.onRelease = (mfn) => this.hostWrote(mfn * FRAME_SIZE, FRAME_SIZE)
     this.store.onChange = (page, count) => this.layout.eachAlias(page, count, (gfn, frames) => this.invalidate(gfn, frames))
   }
 

@@ -28,6 +28,8 @@ export class PageStore {
   entries: Int32Array = new Int32Array(SUPERPAGE_FRAMES)
   /** Called when cached addresses of [page, page + count) are no longer right. */
   onChange: (page: number, count: number) => void = () => {}
+  /** Called when the guest lets go of a machine frame: what comes to be there next is none of what was. */
+  onRelease: (mfn: number) => void = () => {}
   readonly #regions: RegionState[] = []
   /** Per block: first machine frame of its reservation, or UNRESERVED (may get one), or SMALL_PAGES. */
   #blocks: Int32Array = new Int32Array(1).fill(SMALL_PAGES)
@@ -203,7 +205,9 @@ export class PageStore {
   #leave(page: number): void {
     this.#dissolve(page >>> SUPERPAGE_ORDER)
     const entry = this.entries[page]!
-    if (entry & PAGE_BACKED) this.machine.release((entry & PAGE_MFN) as Mfn)
+    if ((entry & PAGE_BACKED) === 0) return
+    this.machine.release((entry & PAGE_MFN) as Mfn)
+    this.onRelease(entry & PAGE_MFN)
   }
 
   /** Turns a 2 MiB reservation into small pages: its untouched frames go back. */

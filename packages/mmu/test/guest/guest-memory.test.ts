@@ -284,4 +284,21 @@ describe('what a guest costs', () => {
     guest.discard(gpa(MB), 4096)
     expect(guest.touchedBytes()).toBe(2 * 4096)
   })
+
+  it('says which machine bytes are gone, so that CPUs forget code that was in a frame given back, replaced or copied', () => {
+    const guest = guestOf(16)
+    guest.addRam(4 * MB)
+    const changed: number[] = []
+    guest.onHostWrite((address, length) => length === 4096 && changed.push(address))
+    const first = guest.frameForWrite(gfn(5))
+    guest.discard(gpa(5 * 4096), 4096)
+    expect(changed).toEqual([first])
+    const second = guest.frameForWrite(gfn(6))
+    const shared = guest.share(gfn(6))
+    guest.adopt(gfn(7), shared as Mfn)
+    expect(changed).toEqual([first])
+    // The copy leaves the shared frame behind.
+    guest.frameForWrite(gfn(7))
+    expect(changed).toEqual([first, second])
+  })
 })
