@@ -15,6 +15,7 @@ const LINK_IRQS = [5, 10, 11] as const
 
 /** The DSDT's definition block: PCI root with interrupt routing, ISA devices, motherboard resources, S5. */
 export function dsdtBody(machine: AcpiMachine): Aml {
+  if (machine.hardwareReduced === true) return scope('\\_SB', ...serialPorts(machine))
   return join(
     named('\\PICF', ZERO),
     method('\\_PIC', 1, false, store(argument(0), path('\\PICF'))),
@@ -81,16 +82,21 @@ function isaBridge(machine: AcpiMachine): Aml {
   if (machine.i8042 === true) {
     devices.push(isa('KBD', 'PNP0303', io(0x60, 1), io(0x64, 1), irq(1)), isa('MOU', 'PNP0F13', irq(12)))
   }
-  for (const [index, serial] of (machine.serial ?? []).entries()) {
-    devices.push(device(`COM${index + 1}`, named('_HID', eisaId('PNP0501')), named('_UID', integer(index + 1)),
-      named('_CRS', resourceTemplate(io(serial.port, 8), irq(serial.irq)))))
-  }
   return device('ISA',
     named('_ADR', integer(0x0001_0000)),
     operationRegion('PIRQ', PCI_CONFIG, 0x60, 4),
     field('PIRQ', 1, ROUTES.map((name) => [name, 8] as const)),
-    ...devices
+    ...devices,
+    ...serialPorts(machine)
   )
+}
+
+function serialPorts(machine: AcpiMachine): Aml[] {
+  return (machine.serial ?? []).map(({ port, irq: line }, index) => device(`COM${index + 1}`,
+    named('_HID', eisaId('PNP0501')),
+    named('_UID', integer(index + 1)),
+    named('_CRS', resourceTemplate(io(port, 8), irq(line)))
+  ))
 }
 
 /** Addresses that are taken without a device of their own: the PM block, APM, and ECAM, which Linux wants reserved before it trusts MCFG. */

@@ -18,6 +18,11 @@ export interface AcpiMachine {
   readonly pic?: boolean
   readonly i8042?: boolean
   readonly serial?: readonly { readonly port: number; readonly irq: number }[]
+  /**
+   * Hardware-reduced ACPI (ACPI 6.5, 4.1): no PM registers, no SCI, no PCI; the tables only name processors, the I/O APIC, and serial
+   * ports. The other fields about such hardware are ignored.
+   */
+  readonly hardwareReduced?: boolean
   /** Interrupt pins of function numbers in PCI slots use PIRQ links and I/O APIC pins from 16 (default 16). */
   readonly pirqGsiBase?: number
 }

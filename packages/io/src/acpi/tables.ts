@@ -27,11 +27,16 @@ const FADT_SLP_BUTTON = 1 << 5
 const FADT_FIX_RTC = 1 << 6
 const FADT_TMR_VAL_EXT = 1 << 8
 const FADT_RESET_REG_SUP = 1 << 10
+const FADT_HW_REDUCED = 1 << 20
+const FADT_IAPC_BOOT_ARCH = 109
 const BOOT_LEGACY_DEVICES = 1 << 0
 const BOOT_8042 = 1 << 1
+const BOOT_NO_VGA = 1 << 2
+const BOOT_NO_CMOS_RTC = 1 << 5
 
 /** Fixed ACPI description table, revision 3 (ACPI 2.0's layout of 244 bytes); pointers are zero. */
 export function fadt(machine: AcpiMachine): Uint8Array {
+  if (machine.hardwareReduced === true) return reducedFadt()
   const base = machine.pmBase ?? spec.ACPI_PM_BASE
   return table('FACP', 3, (w) => {
     w.u32(0).u32(0).u8(0, 0).u16(machine.sciIrq ?? spec.ACPI_SCI_IRQ)
@@ -50,6 +55,15 @@ export function fadt(machine: AcpiMachine): Uint8Array {
   })
 }
 
+/** Revision 6 with nothing but a reset register: fields of fixed hardware are zero (5.2.9, HW_REDUCED_ACPI). */
+function reducedFadt(): Uint8Array {
+  return table('FACP', 6, (w) => {
+    w.skipTo(FADT_IAPC_BOOT_ARCH).u16(BOOT_NO_VGA | BOOT_NO_CMOS_RTC).u8(0)
+    w.u32(FADT_WBINVD | FADT_RESET_REG_SUP | FADT_HW_REDUCED)
+    w.ioAddress(RESET_CONTROL_PORT, 8).u8(0x06).skipTo(276)
+  })
+}
+
 /** MPS INTI flags: active high with level trigger; or as the bus says. */
 const LEVEL_HIGH = 0x000d
 
@@ -62,9 +76,9 @@ export function madt(machine: AcpiMachine): Uint8Array {
       else w.u8(9, 16, 0, 0).u32(id).u32(1).u32(uid)
     }
     w.u8(1, 12, machine.ioapic.id, 0).u32(machine.ioapic.base).u32(0)
-    w.u8(2, 10, 0, 0).u32(2).u16(0)
+    if (machine.hardwareReduced !== true) w.u8(2, 10, 0, 0).u32(2).u16(0)
     const sci = machine.sciIrq ?? spec.ACPI_SCI_IRQ
-    w.u8(2, 10, 0, sci).u32(sci).u16(LEVEL_HIGH)
+    if (machine.hardwareReduced !== true) w.u8(2, 10, 0, sci).u32(sci).u16(LEVEL_HIGH)
     // NMI on LINT1 of every processor.
     w.u8(4, 6, 0xff).u16(0).u8(1)
   })

@@ -1,9 +1,10 @@
 import type { CharacterPort } from '@entresol/interfaces'
-import { InterruptRouter, IsaDebugExit, ResetControl, Uart16550 } from '@entresol/io'
+import { InterruptRouter, IsaDebugExit, layOutAcpiTables, ResetControl, Uart16550 } from '@entresol/io'
 import { loadKernel } from '@entresol/loader'
 import type { BootEntry, MemoryRegion } from '@entresol/loader'
 import type { Board, BoardEvents } from '../board.ts'
 import type { MachineOptions } from '../options.ts'
+import { IOAPIC_BASE } from '../platform.ts'
 import type { Platform } from '../platform.ts'
 import { CodedError } from '@entresol/kit'
 import type { TimerClock } from '../clock/timer-queue.ts'
@@ -13,10 +14,13 @@ import { memoryMap } from './memory-map.ts'
 export const VIRTIO_MMIO_BASE = 0xfeb00000
 export const VIRTIO_MMIO_SIZE = 0x200
 export const VIRTIO_MMIO_GSI = 5
+const COM1 = 0x3f8
+const COM1_IRQ = 4
 
 /**
  * The smallest machine that runs a modern kernel: CPUs with local APICs, an I/O APIC, a UART and places for virtio-mmio devices. No PIC, no PIT,
- * no PCI, no ACPI: the guest is told on its command line, and keeps time with the TSC and the local APIC.
+ * no PCI, no ACPI registers: hardware-reduced tables name the processors, the I/O APIC and the UART; the guest keeps time with the TSC and the
+ * local APIC.
  */
 export class Microvm implements Board {
   readonly platform: Platform
@@ -28,8 +32,8 @@ export class Microvm implements Board {
     this.platform = platform
     this.#options = options
     const router = new InterruptRouter({ ioapic: (pin) => platform.ioapic.line(pin) })
-    this.#uart = new Uart16550({ name: 'serial0', line: router.isaLine(4), port: serial[0]!, clock })
-    platform.ports.map(0x3f8, this.#uart)
+    this.#uart = new Uart16550({ name: 'serial0', line: router.isaLine(COM1_IRQ), port: serial[0]!, clock })
+    platform.ports.map(COM1, this.#uart)
     platform.ports.map(0xcf9, new ResetControl(() => events.reset()))
     const exit = options.isaDebugExit
     if (exit) platform.ports.map(exit.iobase ?? 0x501, new IsaDebugExit({ iosize: exit.iosize ?? 2, onExit: (code) => events.exit(code) }))
@@ -38,10 +42,14 @@ export class Microvm implements Board {
   powerOn(first: boolean): BootEntry {
     this.platform.reset()
     this.#uart.reset()
-    const map: MemoryRegion[] = memoryMap(this.platform.ram.size)
+    const map: readonly MemoryRegion[] = memoryMap(this.platform.ram.size)
+    const { rsdp } = layOutAcpiTables(this.platform.ram, {
+      hardwareReduced: true, pic: false, pciWindows: [], apicIds: this.platform.apics.map((_, id) => id), ioapic: { id: 0, base: IOAPIC_BASE },
+      serial: [{ port: COM1, irq: COM1_IRQ }],
+    })
     const { kernel, initrd, append } = this.#options
     return loadKernel({
-      memory: this.platform.ram, map, kernel: kernel!, memoryIsZero: first, screen: 'none',
+      memory: this.platform.ram, map, kernel: kernel!, memoryIsZero: first, screen: 'none', rsdp,
       ...(initrd ? { initrd } : {}), ...(append === undefined ? {} : { commandLine: append }),
     }).entry
   }
