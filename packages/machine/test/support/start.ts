@@ -103,3 +103,19 @@ export function startState(random: Random, ram: GuestPhysicalMemory, mode: Start
   } else if (ring === 3 && real) r.segments.ss.attributes = mode === 'virtual-8086' ? 0xf3 : 0x93
   return r
 }
+
+/** The same mode at another place, with some other values. */
+export function elsewhere(random: Random, r: VcpuRegisters): VcpuRegisters {
+  const code = r.segments.cs.limit < 0x10000 ? 0x10000 : 3 * MIB
+  r.rip = BigInt(random.below(code))
+  for (let n = random.below(6); n > 0; n--) r.gpr[random.below(16)] = random.chance(2) ? BigInt(random.below(4 * MIB)) : random.u64()
+  r.gpr[4] = BigInt(random.below(code) & ~7)
+  return r
+}
+
+/** Model-specific registers that steer execution, and some of others. */
+export const MSRS: readonly number[] = [
+  0x10, 0x1b, 0x3a, 0x3b, 0x48, 0x49, 0x8b, 0xfe, 0x10a, 0x174, 0x175, 0x176, 0x179, 0x17a, 0x1a0, 0x1d9, 0x200, 0x201, 0x250, 0x277, 0x2ff, 0x400, 0x6e0,
+  0x802, 0x808, 0x80b, 0x80f, 0x830, 0x832, 0x838, 0x83f, 0xda0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x4b564d03, 0x4b564d04, 0x4b564d05,
+  0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0xc0010015, 0xc0010117,
+]
