@@ -21,6 +21,8 @@ export interface FormReport {
   readonly invalidOpcode: number
   /** Cases whose outcome says nothing: the code was not one instruction, or entered the kernel. A generator bug when not 0. */
   readonly dropped: number
+  /** Cases the environment or chance decided: see saysNothing. */
+  readonly excluded: number
 }
 
 /** Top of the user half: what lies there belongs to the operating system, whose answer is not the CPU's. */
@@ -51,7 +53,7 @@ export async function recordFamily(cpu: Pick<RealCpu, 'run'>, forms: readonly In
   for (const form of forms) {
     const supported = form.needs.every((feature) => options.features.has(feature))
     if (!supported) continue
-    const report = { form: form.name, recorded: 0, faults: 0, invalidOpcode: 0, dropped: 0 }
+    const report = { form: form.name, recorded: 0, faults: 0, invalidOpcode: 0, dropped: 0, excluded: 0 }
     // A dropped case leaves a hole in the seeds, so cases behind it are drawn again: in rounds, each as long as what is missing.
     for (let round = 0; report.recorded < options.casesPerForm && round < 8; round++) {
       const cases: GeneratedCase[] = []
@@ -65,8 +67,12 @@ export async function recordFamily(cpu: Pick<RealCpu, 'run'>, forms: readonly In
       const again = await cpu.run(cases.map((c) => c.testCase))
       cases.forEach(({ seed, flavour, testCase, undefinedFlags }, i) => {
         const outcome = outcomes[i] as (typeof outcomes)[number]
-        if ((outcome.kind !== 'done' && outcome.kind !== 'fault') || saysNothing(form.name, testCase, outcome) || differences(outcome, again[i] as typeof outcome).length) {
+        if (outcome.kind !== 'done' && outcome.kind !== 'fault') {
           report.dropped++
+          return
+        }
+        if (saysNothing(form.name, testCase, outcome) || differences(outcome, again[i] as typeof outcome).length) {
+          report.excluded++
           return
         }
         report.recorded++

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 
 test('the README\'s example runs and prints what the README says', () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-  const code = /```ts\n(.*?)```/s.exec(readme)![1].replaceAll("'@entresol/io'", "'../../src/index.ts'")
+  const code = /```ts(?: runnable)?\n(.*?)```/s.exec(readme)![1].replaceAll("'@entresol/io'", "'../../src/index.ts'")
   const file = fileURLToPath(new URL(`./readme-${process.pid}.tmp.ts`, import.meta.url))
   writeFileSync(file, code)
   try {
