@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { Gpa } from '@entresol/interfaces'
 import { describe, expect, test } from 'vitest'
 import { buildGuest, GUEST_IDT } from '../src/guest.ts'
@@ -63,6 +64,14 @@ describe('a kernel written for ring 0, run in ring 1', () => {
 
   test('gives the same report every time', () => {
     expect(renderReport(run())).toBe(renderReport(report))
+  })
+
+  test('gives the report that the README shows', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+    const shown = /```\n(exits by cause[^`]*)```/.exec(readme)![1]!.split('\n').filter((line) => line !== '' && !line.includes('…'))
+    const lines = renderReport(report).split('\n')
+    expect(shown.filter((line) => !lines.includes(line))).toEqual([])
+    expect(shown.length).toBeGreaterThan(6)
   })
 })
 
