@@ -9,6 +9,9 @@ const TURN = 8
 /** Instructions a vCPU runs between turns of the event loop while the host works for it: it may be polling for the result. */
 const SHORT_SLICE = 2_000
 
+/** Milliseconds before a deadline that are waited for actively; a timer fires at most 1 ms late for it. */
+const SPIN = 0.1
+
 export interface RunLoopHost {
   readonly vcpus: readonly Vcpu[]
   readonly clock: HostClock | InstructionClock
@@ -124,12 +127,12 @@ export class RunLoop {
     }
     const milliseconds = (deadline - clock.now()) / 1e6
     if (milliseconds <= 0) return
-    // Timers of the host have millisecond steps: what is nearer is waited for by turns of the event loop.
-    if (milliseconds < 1) return yieldToHost()
+    // Timers of the host have millisecond steps. Turns of the event loop reach a deadline exactly, but burn the host's CPU: only the last bit.
+    if (milliseconds < SPIN) return yieldToHost()
     let timer: ReturnType<typeof setTimeout> | undefined
     await new Promise<void>((resolve) => {
       this.#wake = resolve
-      if (deadline !== Infinity) timer = setTimeout(resolve, Math.min(milliseconds, 0x7fffffff))
+      if (deadline !== Infinity) timer = setTimeout(resolve, Math.min(Math.ceil(milliseconds - SPIN), 0x7fffffff))
     })
     this.#wake = undefined
     clearTimeout(timer)
