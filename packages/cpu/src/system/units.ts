@@ -1,13 +1,10 @@
+import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from '@entresol/x86'
 import { GuestFault, NM, UD } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
 import type { HostFunction } from './context.ts'
 
 /** When x87, MMX, SSE and AVX instructions may run (SDM vol. 3, 2.5, 14.1; vol. 1, 13.3, 14.5.3). */
-const CR0_EM = 1 << 2
-const CR0_TS = 1 << 3
-const CR4_OSFXSR = 1 << 9
-const CR4_OSXSAVE = 1 << 18
 const XCR0_SSE_AVX = 6n
 
 type Unit = 'x87' | 'mmx' | 'sse' | 'avx'

@@ -1,16 +1,5 @@
 import type { PagingControl } from '@entresol/interfaces'
-
-/** Control-register bits that shape paging (Intel SDM vol. 3A, 2.5 and 5.1.1). */
-export const CR0_WP: number = 1 << 16
-export const CR0_PG: number = 1 << 31
-export const CR4_PSE: number = 1 << 4
-export const CR4_PAE: number = 1 << 5
-export const CR4_PGE: number = 1 << 7
-export const CR4_LA57: number = 1 << 12
-export const CR4_SMEP: number = 1 << 20
-export const CR4_SMAP: number = 1 << 21
-export const EFER_LME: number = 1 << 8
-export const EFER_NXE: number = 1 << 11
+import { CR0_PG, CR4_PAE, CR4_LA57, EFER_LME } from '@entresol/x86'
 
 /** Paging modes by the number of levels a walk reads from memory, which is also how the walker dispatches. */
 export const MODE_OFF = 0

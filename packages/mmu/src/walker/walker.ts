@@ -3,13 +3,10 @@ import {
 } from '@entresol/interfaces'
 import type { Gfn, MachineMemory, PageWalker, PagingControl, PhysicalMap } from '@entresol/interfaces'
 import {
-  PDE_2M_RESERVED_LOW, PDPTE_1G_RESERVED_LOW, PDPTE_PAE_RESERVED_LOW, PFEC_ID, PFEC_P, PFEC_RSVD, PFEC_US, PFEC_WR, PG_A, PG_D, PG_G, PG_P,
-  PG_PS, PG_RW, PG_US, PG_XD_HIGH,
+  CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_NXE, PDE_2M_RESERVED_LOW, PDPTE_1G_RESERVED_LOW, PDPTE_PAE_RESERVED_LOW, PFEC_ID, PFEC_P, PFEC_RSVD, PFEC_US, PFEC_WR, PG_A, PG_D, PG_G, PG_P, PG_PS, PG_RW, PG_US, PG_XD_HIGH,
 } from '@entresol/x86'
 import { EntryMemory } from './entry-memory.ts'
-import {
-  CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_NXE, MODE_32BIT, MODE_4LEVEL, MODE_OFF, MODE_PAE, highMask, pagingMode,
-} from './mode.ts'
+import { MODE_32BIT, MODE_4LEVEL, MODE_OFF, MODE_PAE, highMask, pagingMode } from './mode.ts'
 
 export interface PageWalkerOptions {
   /** The CPU model announces 1 GiB pages (CPUID 80000001h:EDX[26]); without them PDPTE.PS is reserved. Default true. */
