@@ -331,8 +331,9 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.stop()
   }
 
-  pause(): void {
+  pause(): boolean {
     if (this.#yieldOnPause) this.stop()
+    return this.#yieldOnPause
   }
 
   suppressStep(): void {

@@ -86,6 +86,16 @@ describe('starting and stopping', () => {
     expect(rig.platform.vcpus[1]!.instructionCount - before).toBeLessThan(10)
   })
 
+  test('a lock let go before PAUSE and taken back behind it is free for the other CPU in between', () => {
+    const rig = machine()
+    // mov byte [8100h], 0; pause; lock bts word [8100h], 0; jmp $: SeaBIOS's hand-over to the processors it starts.
+    load(rig, 0x8000, 0xc6, 0x06, 0x00, 0x81, 0x00, 0xf3, 0x90, 0xf0, 0x0f, 0xba, 0x2e, 0x00, 0x81, 0x00, 0xeb, 0xfe)
+    load(rig, 0x8100, 1)
+    expect(runAt(rig, 0, 0x8000, 100_000)).toBe('slice')
+    expect(rig.platform.vcpus[0]!.getRegisters().rip).toBe(0x8007n)
+    expect(rig.platform.ram.readU32(0x8100 as Gpa) & 1).toBe(0)
+  })
+
   test('an exception handler whose first instruction faults does not keep the slice from ending', () => {
     const rig = machine()
     load(rig, 6 * 4, 0x00, 0x80, 0, 0)

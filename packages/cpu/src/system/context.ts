@@ -69,8 +69,8 @@ export interface SystemContext {
   suppressStep(): void
   /** IF may have become 1 or TPR dropped: leave at the next boundary if something waits. */
   interruptsMayFlow(): void
-  /** PAUSE: this processor waits for another. */
-  pause(): void
+  /** PAUSE: this processor waits for another; true when the slice is over. */
+  pause(): boolean
   /** Who wants to be told of what happens. */
   readonly trace: VcpuTrace | undefined
   /** Ends generated code after this instruction; the host function returns STATUS_LEAVE with RIP set. */

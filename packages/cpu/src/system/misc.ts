@@ -16,6 +16,13 @@ const halt: HostFunction = (c, i) => {
   return STATUS_LEAVE
 }
 
+/** Gives way at once, not at the next jump: a lock may be taken right behind PAUSE, and who waits for it has to see it free. */
+const pause: HostFunction = (c, i) => {
+  if (!c.pause()) return undefined
+  c.state.rip = i.nextRip
+  return STATUS_JUMP
+}
+
 /** Dynamic bits: local APIC id and enable, OSXSAVE, sizes for the XCR0 in force. */
 const cpuid: HostFunction = (c) => {
   const { state } = c
@@ -186,7 +193,7 @@ const hypercall: HostFunction = (c) => {
 const nothing: HostFunction = () => undefined
 
 export const MISC_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
-  hlt: halt, pause: (c) => c.pause(), cpuid, rdtsc, rdtscp, rdpid, rdpmc, rdmsr, wrmsr, xgetbv, xsetbv,
+  hlt: halt, pause, cpuid, rdtsc, rdtscp, rdpid, rdpmc, rdmsr, wrmsr, xgetbv, xsetbv,
   rdfsbase: baseAccess(L.SEG_FS, false),
   rdgsbase: baseAccess(L.SEG_GS, false),
   wrfsbase: baseAccess(L.SEG_FS, true),
