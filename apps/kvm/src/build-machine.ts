@@ -29,9 +29,9 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
   const bios = firmware?.bios ?? c.bios
   const trace = c.log.items.length > 0 ? new TraceFile(c.log.file) : undefined
   const options: MachineOptions = {
-    board: c.machine.type, memory: c.memory, cpus: c.smp.cpus, cpu, serial,
+    board: c.machine.type, acpi: c.machine.acpi, hpet: c.machine.hpet, memory: c.memory, cpus: c.smp.cpus, cpu, serial,
     bootOrder: letters(c.boot.order), ...(c.boot.once ? { bootOnce: letters(c.boot.once) } : {}),
-    noDisplay: c.vga === 'none', noReboot: c.noReboot, drives: drives.filter((d) => d !== undefined),
+    noDisplay: c.vga === 'none', noReboot: c.noReboot, noShutdown: c.noShutdown, ...rtcBase(c.rtc.base), drives: drives.filter((d) => d !== undefined),
     ...(c.kernel === undefined ? {} : { kernel: await load('-kernel', c.kernel), append: c.append }),
     ...(c.initrd === undefined ? {} : { initrd: await load('-initrd', c.initrd) }),
     ...(bios === undefined ? {} : { bios: await load('-bios', bios) }),
@@ -77,4 +77,10 @@ function debugConsole(options: CharacterOptions): SerialConsole {
   const port = character(options)
   if (options.kind === 'stdio') port.onOutput((bytes) => void process.stdout.write(bytes.slice()))
   return port
+}
+
+/** The RTC shows UTC unless told otherwise; local time is UTC moved by the host's zone. */
+function rtcBase(base: Configuration['rtc']['base']): { rtcBase?: number } {
+  if (base === 'utc') return {}
+  return { rtcBase: base === 'localtime' ? Date.now() - new Date().getTimezoneOffset() * 60_000 : base }
 }

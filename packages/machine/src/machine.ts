@@ -72,7 +72,7 @@ export class Machine {
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) throw new CodedError('bad-cpu-count', `${cpus} CPUs: a machine has 1 to ${MAX_CPUS}`)
     this.stopped = new Promise((resolve) => (this.#resolveStopped = resolve))
     const wake = (): void => this.#loop.wake()
-    this.#clock = options.deterministic ? new InstructionClock() : new HostClock(wake)
+    this.#clock = options.deterministic ? new InstructionClock({ ...(options.rtcBase === undefined ? {} : { epoch: options.rtcBase }) }) : new HostClock(wake, options.rtcBase)
     const { name, changes } = parseCpuOption(options.cpu ?? DEFAULT_CPU_MODEL)
     const model = (apicId: number): CpuModel => createCpuModel(name, changes, { cpus, apicId })
     this.#platform = new Platform({
@@ -88,7 +88,7 @@ export class Machine {
       endSlices: () => platform.vcpus.forEach((vcpu) => vcpu.stop()), exited: (vcpu, exit) => this.#exited(vcpu, exit),
     })
     const events: BoardEvents = {
-      powerOff: () => this.#end({ reason: 'power-off' }),
+      powerOff: () => (options.noShutdown ? this.#suspend() : this.#end({ reason: 'power-off' })),
       reset: () => this.#reset(),
       exit: (code) => this.#end({ reason: 'exit', code }),
       hostWorkBegins: () => this.#loop.hostWorkBegins(),
@@ -167,6 +167,13 @@ export class Machine {
   /** Registers of every CPU, for people. */
   describeRegisters(): string {
     return this.#platform.vcpus.map((vcpu) => dumpRegisters(vcpu)).join('\n')
+  }
+
+  /** Power-off with noShutdown: no instruction runs any more, the machine can still be looked at and reset. */
+  #suspend(): void {
+    for (const vcpu of this.#platform.vcpus) vcpu.stop()
+    this.#loop.halt()
+    if (this.#clock instanceof HostClock) this.#clock.pause()
   }
 
   #end(reason: StopReason): void {

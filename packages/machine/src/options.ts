@@ -45,10 +45,17 @@ export interface MachineOptions {
   /** Where the debug port is: default E9h; SeaBIOS prints to 402h. */
   readonly debugConsoleBase?: number
   readonly isaDebugExit?: { readonly iobase?: number; readonly iosize?: number }
+  /** ACPI tables (default true) and HPET (default true) on the pc board. */
+  readonly acpi?: boolean
+  readonly hpet?: boolean
   /** No display adapter. */
   readonly noDisplay?: boolean
   /** A guest reset ends the machine instead (QEMU's -no-reboot). */
   readonly noReboot?: boolean
+  /** A guest power-off leaves the machine paused instead of ending it (QEMU's -no-shutdown). */
+  readonly noShutdown?: boolean
+  /** What the RTC shows at power-on, in milliseconds since the epoch; default the host's time. */
+  readonly rtcBase?: number
   /** Virtual time counted in instructions instead of the host's: equal runs give equal bytes. */
   readonly deterministic?: boolean
   /** What to log of the CPUs' work, a line at a time; `exec` steps every instruction singly. */

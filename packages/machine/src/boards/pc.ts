@@ -78,7 +78,8 @@ export class Pc implements Board {
     const { ports, mmio } = this.platform
     const router = this.#router
     const hpet = this.#keep(new Hpet({ clock, irq0: router.isaLine(0), irq8: router.isaLine(8), gsi: (gsi) => router.gsiLine(gsi) }))
-    mmio.map(HPET_BASE, hpet)
+    // Without it on the bus nobody can switch it on: its wires pass PIT and RTC through.
+    if (this.#options.hpet !== false) mmio.map(HPET_BASE, hpet)
     const pit = this.#keep(new Pit8254(clock, hpet.pitLine))
     ports.map(0x40, pit)
     ports.map(0x61, this.#keep(new SpeakerPort(pit, clock)))
@@ -118,7 +119,8 @@ export class Pc implements Board {
 
   #acpi(): AcpiMachine {
     return {
-      apicIds: this.platform.apics.map((_, id) => id), ioapic: { id: 0, base: IOAPIC_BASE }, hpetBase: HPET_BASE,
+      apicIds: this.platform.apics.map((_, id) => id), ioapic: { id: 0, base: IOAPIC_BASE },
+      ...(this.#options.hpet === false ? {} : { hpetBase: HPET_BASE }),
       ecam: { base: ECAM_BASE, buses: ECAM_BUSES }, pciWindows: [{ base: ECAM_BASE + 0x10000000, length: IOAPIC_BASE - ECAM_BASE - 0x10000000 }],
       i8042: true, serial: [{ port: 0x3f8, irq: 4 }, { port: 0x2f8, irq: 3 }],
     }
@@ -127,7 +129,7 @@ export class Pc implements Board {
   #fwCfg(): FwCfg {
     const { ram, vcpus } = this.platform
     const fwCfg = new FwCfg({ memory: ram, cpus: vcpus.length, noGraphic: this.#options.noDisplay ?? false })
-    for (const [name, data] of acpiFwCfgFiles(this.#acpi())) fwCfg.setFile(name, data)
+    if (this.#options.acpi !== false) for (const [name, data] of acpiFwCfgFiles(this.#acpi())) fwCfg.setFile(name, data)
     // SeaBIOS's serial console: the port's base address.
     if (this.#options.firmwareOnSerial) fwCfg.setFile('etc/sercon-port', Uint8Array.of(0xf8, 0x03))
     const low = Math.min(ram.size, PCI_HOLE)
@@ -155,9 +157,9 @@ export class Pc implements Board {
     apics[0]!.enterVirtualWireMode()
     this.#pmFunction.configure()
     this.#pm.setAcpiMode(true)
-    const { rsdp } = layOutAcpiTables(ram, this.#acpi())
+    const acpi = this.#options.acpi === false ? {} : { rsdp: layOutAcpiTables(ram, this.#acpi()).rsdp }
     return loadKernel({
-      memory: ram, map: memoryMap(ram.size, undefined, ECAM), kernel, memoryIsZero: first, rsdp, ...(this.#options.noDisplay ? { screen: 'none' as const } : {}),
+      memory: ram, map: memoryMap(ram.size, undefined, ECAM), kernel, memoryIsZero: first, ...acpi, ...(this.#options.noDisplay ? { screen: 'none' as const } : {}),
       ...(initrd ? { initrd } : {}), ...(append === undefined ? {} : { commandLine: append }),
     }).entry
   }

@@ -6,8 +6,12 @@ export class HostClock extends TimerClock {
   #pausedAt: number | undefined
   readonly #onSchedule: (deadline: number) => void
 
-  constructor(onSchedule: (deadline: number) => void) {
+  readonly #wallOffset: number
+
+  /** `wallBase`: wall-clock time now, in milliseconds since the epoch, if not the host's. */
+  constructor(onSchedule: (deadline: number) => void, wallBase?: number) {
     super()
+    this.#wallOffset = wallBase === undefined ? 0 : wallBase - Date.now()
     this.#onSchedule = onSchedule
     this.#offset = HostClock.#host()
     this.#pausedAt = 0
@@ -22,7 +26,7 @@ export class HostClock extends TimerClock {
   }
 
   wallClock(): number {
-    return Date.now()
+    return Date.now() + this.#wallOffset
   }
 
   protected override scheduled(deadline: number): void {
