@@ -20,7 +20,7 @@ const al = (rig: Rig, id: number): number => Number(rig.platform.vcpus[id]!.getR
 
 /** mov al, 11h; hlt at 8000h for CPU 1. CPU 0: touch the page; change the immediate. */
 function machine(): Rig {
-  const rig = createRig({ cpus: 2 })
+  const rig = createRig({ cpus: 2, high: true })
   load(rig, 0x8000, 0xb0, 0x11, 0xf4)
   load(rig, 0x9000, 0xc6, 0x06, 0x00, 0x81, 0x00, 0xf4) // mov byte [8100h], 0; hlt
   load(rig, 0x9100, 0xc6, 0x06, 0x01, 0x80, 0x22, 0xf4) // mov byte [8001h], 22h; hlt

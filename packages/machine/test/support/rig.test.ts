@@ -1,4 +1,4 @@
-import type { Gpa } from '@entresol/interfaces'
+import type { Gfn, Gpa } from '@entresol/interfaces'
 import { expect, test } from 'vitest'
 import { createRig, EXIT_CODE } from './rig.ts'
 
@@ -19,6 +19,14 @@ test('the checks of the fuzz tests see a write outside the guest and a TLB entry
   const canary = machineMemory.u32.indexOf(0xc0de_f00d)
   machineMemory.u32[canary + 7]! ^= 0x100
   expect(rig.damage()).toHaveLength(2)
+})
+
+test('a rig with high memory has all guest frames above 2 GiB', () => {
+  const rig = createRig({ high: true })
+  const { ram } = rig.platform
+  for (let gfn = 0; gfn < ram.size / 4096; gfn++) if (ram.kindOf(gfn as Gfn) === 'ram') expect(ram.frameForWrite(gfn as Gfn)).toBeGreaterThanOrEqual(2 ** 31)
+  expect(rig.boot()).toBe(EXIT_CODE)
+  expect(rig.damage()).toEqual([])
 })
 
 test('fw_cfg DMA of the fuzz tests reaches guest memory', () => {

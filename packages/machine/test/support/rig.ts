@@ -44,6 +44,8 @@ export interface RigOptions {
   readonly cpu?: string
   readonly firmware?: boolean
   readonly drives?: readonly DriveOptions[]
+  /** Guest frames lie above 2 GiB of machine memory, where addresses are negative as 32-bit integers. */
+  readonly high?: boolean
 }
 
 /** A machine taken apart: the test holds buses and vCPUs in its own hands, time stands still unless moved. */
@@ -64,7 +66,7 @@ export function createRig(options: RigOptions = {}): Rig {
   const clock = new InstructionClock()
   const platform = new Platform({
     memory, cpus, model: (apicId) => createCpuModel(options.cpu ?? 'max', {}, { cpus, apicId }), clock, wake: () => {},
-    codeCacheBytes: 2 * MIB, extraBytes: 12 * MIB,
+    codeCacheBytes: 2 * MIB, extraBytes: 12 * MIB + (options.high ? 2048 * MIB : 0),
   })
   clock.instructions = () => platform.vcpus.reduce((sum, vcpu) => sum + vcpu.instructionCount, 0)
   const seen: Rig['events'] = { powerOff: 0, reset: 0, exit: [] }
@@ -72,6 +74,7 @@ export function createRig(options: RigOptions = {}): Rig {
     powerOff: () => void seen.powerOff++, reset: () => void seen.reset++, exit: (code) => void seen.exit.push(code),
     hostWorkBegins: () => {}, hostWorkEnds: () => {},
   }
+  if (options.high) platform.machineMemory.reserve(2048 * MIB)
   const canaries = plantCanaries(platform.machineMemory)
   const image = options.firmware ? { bios: tinyBios() } : { kernel: tinyKernel() }
   const machine = { ...image, isaDebugExit: {}, drives: options.drives ?? [] }
