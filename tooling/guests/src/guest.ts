@@ -6,6 +6,7 @@ import type { Architecture } from './apt.ts'
 import { publishFile } from './cache.ts'
 import { grubCd, grubDisk } from './grub.ts'
 import { buildInitramfs } from './initramfs.ts'
+import { isolinuxCd } from './isolinux.ts'
 import { fileOf, unpacked } from './packages.ts'
 
 /** Paths of a guest's files, and how it is meant to be started. */
@@ -30,7 +31,7 @@ export interface GuestOptions {
   readonly with32Bit?: boolean
 }
 
-export const GUEST_NAMES = ['cloud', 'generic', 'i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd'] as const
+export const GUEST_NAMES = ['cloud', 'generic', 'i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd', 'isolinux-cd'] as const
 export type GuestName = typeof GUEST_NAMES[number]
 
 const SERIAL = 'console=ttyS0'
@@ -81,12 +82,12 @@ async function seabios(): Promise<Guest> {
   }
 }
 
-async function bootImage(name: 'grub-disk' | 'grub-cd', options: GuestOptions): Promise<Guest> {
+async function bootImage(name: 'grub-disk' | 'grub-cd' | 'isolinux-cd', options: GuestOptions): Promise<Guest> {
   const { kernel: image, initrd } = await shellGuest('cloud', 'linux-image-cloud-amd64', 'amd64', options)
   const parts = { kernel: await readFile(image!), initrd: await readFile(initrd!), commandLine: SERIAL }
-  return name === 'grub-disk'
-    ? { name, disk: await publishFile('images/grub-disk.img', await grubDisk(parts)), files: {} }
-    : { name, cdrom: await publishFile('images/grub-cd.iso', await grubCd(parts)), files: {} }
+  if (name === 'grub-disk') return { name, disk: await publishFile('images/grub-disk.img', await grubDisk(parts)), files: {} }
+  const cd = await (name === 'grub-cd' ? grubCd : isolinuxCd)(parts)
+  return { name, cdrom: await publishFile(`images/${name}.iso`, cd), files: {} }
 }
 
 function isGuestName(name: string): name is GuestName {
@@ -108,6 +109,7 @@ export async function guest(name: string, options: GuestOptions = {}): Promise<G
     case 'seabios': return seabios()
     case 'busybox': return { name, files: { amd64: await busybox('amd64'), i386: await busybox('i386') } }
     case 'grub-disk':
-    case 'grub-cd': return bootImage(name, options)
+    case 'grub-cd':
+    case 'isolinux-cd': return bootImage(name, options)
   }
 }

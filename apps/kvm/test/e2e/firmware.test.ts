@@ -5,7 +5,9 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { guestFiles } from './guests.ts'
 import { Program } from './program.ts'
 
-const guests = await guestFiles('seabios', 'grub-disk', 'grub-cd')
+const guests = await guestFiles('seabios', 'grub-disk', 'grub-cd', 'isolinux-cd')
+/** The shell's, in whatever folder it starts. */
+const PROMPT = /(?:~|\/\w*) # /
 const folder = await mkdtemp(join(tmpdir(), 'entresol-firmware-'))
 afterAll(() => rm(folder, { recursive: true }))
 
@@ -14,7 +16,7 @@ async function bootToShell(program: Program): Promise<void> {
   await program.waitFor('SeaBIOS (version')
   await program.waitFor('GNU GRUB')
   await program.waitFor('Linux version')
-  await program.waitFor('~ # ')
+  await program.waitFor(PROMPT)
 }
 
 describe.skipIf(!guests)('a PC without -kernel', () => {
@@ -36,10 +38,25 @@ describe.skipIf(!guests)('a PC without -kernel', () => {
       '-boot', 'd', '-m', '256', '-nographic'])
     await program.waitFor('Booting from DVD/CD')
     await program.waitFor('GNU GRUB')
-    await program.waitFor('~ # ')
+    await program.waitFor(PROMPT)
     program.type('reboot\n')
     await program.waitFor('SeaBIOS (version')
     await program.waitFor('GNU GRUB')
+    expect(await program.terminate()).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('boots a kernel from a CD through ISOLINUX', { timeout: 120_000 }, async () => {
+    const program = new Program(['-bios', bios, '-cdrom', guests!['isolinux-cd']!['cdrom']!, '-m', '256', '-nographic'])
+    await program.waitFor('ISOLINUX 6')
+    await program.waitFor('Loading VMLINUZ')
+    await program.waitFor('Linux version')
+    expect(await program.terminate()).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('starts a second processor, through SeaBIOS and GRUB into the kernel', { timeout: 240_000 }, async () => {
+    const program = new Program(['-bios', bios, '-drive', `file=${guests!['grub-disk']!['disk']!},snapshot=on`, '-smp', '2', '-m', '256', '-nographic'])
+    await program.waitFor('GNU GRUB')
+    await program.waitFor('Brought up 1 node, 2 CPUs')
     expect(await program.terminate()).toMatchObject({ code: 0, stderr: '' })
   })
 
