@@ -96,6 +96,20 @@ describe('starting and stopping', () => {
     expect(rig.platform.ram.readU32(0x8100 as Gpa) & 1).toBe(0)
   })
 
+  test('a repeated string instruction that overwrites itself is counted as what ran', () => {
+    const rig = machine()
+    load(rig, 0x8000, 0xf3, 0xaa, 0xf4)
+    const cpu = rig.platform.vcpus[0]!
+    const r = cpu.getRegisters()
+    r.gpr[0] = 0x90n
+    r.gpr[1] = 100n
+    r.gpr[7] = 0x8000n
+    cpu.setRegisters(r)
+    expect(runAt(rig, 0, 0x8000, 1000)).toBe('halt')
+    // One iteration makes it NOP; STOSB; then HLT, or the HLT went the same way and more STOSB follow: tens at most.
+    expect(cpu.instructionCount).toBeLessThan(100)
+  })
+
   test('an exception handler whose first instruction faults does not keep the slice from ending', () => {
     const rig = machine()
     load(rig, 6 * 4, 0x00, 0x80, 0, 0)

@@ -113,7 +113,8 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
   const entry = b.variable(record.get)
   const rip = b.local('i64')
   const status = b.local('i32')
-  const count = i32.shr_u(i32.sub(record.get, entry.get), i32.const(5))
+  // Signed: PSEUDO_CONTINUE as the first record (a string instruction that overwrote itself) makes it -1.
+  const count = i32.shr_s(i32.sub(record.get, entry.get), i32.const(5))
   const burn = (instructions: typeof count): void => b.store('i32', cpu.get, L.FUEL, i32.sub(i32.load(cpu.get, L.FUEL), instructions))
   const leave = (code: number): void => b.return(i32.const(code))
   const recordRip = i64.add(i64.load(cpu.get, L.PAGE_RIP), i64.extend_i32_u(i32.load16_u(record.get, R.R_OFFSET)))

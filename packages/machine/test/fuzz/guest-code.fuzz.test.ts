@@ -29,6 +29,7 @@ for (const name of ['pc', 'microvm'] as const) {
       for (const vcpu of vcpus) vcpu.setRegisters(startState(random, ram, mode, vcpu.getRegisters()))
       for (let slice = 0; slice < SLICES; slice++) {
         const before = performance.now()
+        const counts = vcpus.map((vcpu) => vcpu.instructionCount)
         let exits
         try {
           exits = runSlice(rig, INSTRUCTIONS)
@@ -36,6 +37,12 @@ for (const name of ['pc', 'microvm'] as const) {
           throw new Error(`${about} slice ${slice}: threw ${String(thrown)}`, { cause: thrown })
         }
         expect(performance.now() - before, `${about} slice ${slice}: hung`).toBeLessThan(HUNG)
+        vcpus.forEach((vcpu, id) => {
+          // A slice may end a straight run late, not more.
+          const ran = vcpu.instructionCount - counts[id]!
+          expect(ran, `${about} slice ${slice}: instructions counted`).toBeGreaterThanOrEqual(0)
+          expect(ran, `${about} slice ${slice}: instructions counted`).toBeLessThan(INSTRUCTIONS + 200)
+        })
         rig.clock.skipTo(rig.clock.now() + random.below(100_000))
         // What has died or sleeps starts anew; what runs goes on somewhere else, since most random code soon only faults in circles.
         exits.forEach((exit, id) => {
