@@ -26,6 +26,12 @@ const plain = (text: string): string => text.replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1
 /** The busybox prompt of our initramfs, at the end of the output: programs that used the whole screen leave it in any column. */
 const PROMPT = /(?:~|\/\S*) # $/
 
+/**
+ * Lines of `dmesg -r` at KERN_WARNING and more urgent. That an interrupt or a quirk took long says that the host was busy, not what the machine is.
+ */
+export const complaints = (log: string): string[] =>
+  log.split('\n').filter((line) => /^<[0-4]>/.test(line) && !/hrtimer: interrupt took|took \d+ usecs/.test(line))
+
 /** entresol-kvm as a process, its serial console on pipes. */
 export class RunningGuest {
   /** Exit code of the process, once it has ended. */
