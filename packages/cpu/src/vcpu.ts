@@ -363,7 +363,9 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   #slow(record: number, access: number): number {
     if (this.#fault) return 0
     try {
-      return this.memory.slow(access, (this.state.view.getUint8(record + R.R_FLAGS) & R.RECORD_STACK) !== 0)
+      const { view } = this.state
+      const segment = access & R.SLOW_STACK ? L.segment(L.SEG_SS) : view.getUint16(record + R.R_SEGMENT, true)
+      return this.memory.slow(access, (view.getUint8(record + R.R_FLAGS) & R.RECORD_STACK) !== 0, segment)
     } catch (thrown) {
       if (thrown instanceof GuestFault) this.#fault ??= thrown
       else this.#failure = thrown

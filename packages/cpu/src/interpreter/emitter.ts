@@ -148,12 +148,19 @@ export class InterpreterEmitter implements Emitter {
     if (this.#linearLocal) return this.#linearLocal
     const b = this.b
     const linear = b.local('i64')
-    b.if(i32.eqz(i32.load8_u(this.#record, R.R_ADDRESS)),
+    const kind = b.let(i32.load8_u(this.#record, R.R_ADDRESS))
+    b.if(i32.eqz(kind),
       () => b.set(linear, this.#displace(i64.add(this.#fastOffset(), i64.load(this.#cell(R.R_SEGMENT))))),
-      () => b.set(linear, callExpr('i64', this.#functions.linear, [
-        this.cpu, this.#record, i32.load16_u(this.#record, R.R_SEGMENT),
-        this.#displaceMasked(callExpr('i64', this.#functions.offset, [this.cpu, this.#record])), i32.const(size | access),
-      ])))
+      () => {
+        // 32-bit code in flat segments, the rule of 32-bit systems: `slow` sees what leaves 4 GiB.
+        const flat = i32.and(i32.load(this.#cell(R.R_SEGMENT), L.SEG_PERMISSIONS), i32.const(L.SEG_FLAT))
+        b.if(i32.and(i32.eq(kind, i32.const(R.ADDRESS_32 | R.ADDRESS_CHECKED)), i32.ne(flat, i32.const(0))),
+          () => b.set(linear, i64.and(this.#displace(this.#fastOffset()), i64.const(0xffffffffn))),
+          () => b.set(linear, callExpr('i64', this.#functions.linear, [
+            this.cpu, this.#record, i32.load16_u(this.#record, R.R_SEGMENT),
+            this.#displaceMasked(callExpr('i64', this.#functions.offset, [this.cpu, this.#record])), i32.const(size | access),
+          ])))
+      })
     this.#linearLocal = linear.get
     return linear.get
   }
@@ -460,9 +467,15 @@ export class InterpreterEmitter implements Emitter {
     const b = this.b
     const linear = b.local('i64')
     b.if(this.#legacy(),
-      () => b.set(linear, callExpr('i64', this.#functions.linear, [
-        this.cpu, this.#record, i32.const(L.segment(L.SEG_SS)), i64.and(top, i64.load(this.cpu, L.STACK_MASK)), i32.const(size | access | R.SLOW_STACK),
-      ])),
+      () => {
+        const mask = b.let(i64.load(this.cpu, L.STACK_MASK))
+        const flat = i32.and(i32.load(this.cpu, L.segment(L.SEG_SS) + L.SEG_PERMISSIONS), i32.const(L.SEG_FLAT))
+        b.if(flat,
+          () => b.set(linear, i64.and(top, mask)),
+          () => b.set(linear, callExpr('i64', this.#functions.linear, [
+            this.cpu, this.#record, i32.const(L.segment(L.SEG_SS)), i64.and(top, mask), i32.const(size | access | R.SLOW_STACK),
+          ])))
+      },
       () => b.set(linear, top))
     return linear.get
   }

@@ -114,8 +114,9 @@ export class LinearMemory {
 
   /**
    * The generated code's slow path: linear address in HOST_VALUE. Returns a machine address to access: RAM itself, or SCRATCH.
+   * `segment`: state offset of the segment the access goes through.
    */
-  slow(access: number, stackOperand: boolean): number {
+  slow(access: number, stackOperand: boolean, segment?: number): number {
     const state = this.#state
     const low = state.u32(L.HOST_VALUE)
     const high = state.u32(L.HOST_VALUE + 4)
@@ -123,6 +124,10 @@ export class LinearMemory {
     const write = (access & SLOW_WRITE) !== 0
     const stack = stackOperand || (access & SLOW_STACK) !== 0
     const set = this.#set('current')
+    // Generated code leaves the limit of flat segments to this check (see emitter.ts).
+    if (segment !== undefined && low + size > 0x100000000 && !state.mode64 && state.u32(segment + L.SEG_PERMISSIONS) & L.SEG_FLAT) {
+      throw new GuestFault(stack ? SS : GP, 0)
+    }
     if (set === L.TLB_USER_ALIGNED) requireAligned(low, size)
     if (this.watch?.watching) this.#noteAccess(wide(low, high), size, write, set, stack)
     if ((low & 0xfff) + size <= 0x1000) {

@@ -64,10 +64,12 @@ export const SEG_BASE = 0x00
 export const SEG_LIMIT = 0x08
 export const SEG_SELECTOR = 0x0c
 export const SEG_ATTRIBUTES = 0x10
-/** Derived: first and last valid offset (u32, inclusive) and permissions (1 read, 2 write; 0 unusable). */
+/** Derived: first and last valid offset (u32, inclusive) and permissions (1 read, 2 write; 0 unusable; SEG_FLAT). */
 export const SEG_FIRST = 0x14
 export const SEG_LAST = 0x18
 export const SEG_PERMISSIONS = 0x1c
+/** Base 0, limit 4 GiB, readable and writable: in 32-bit code an offset is the linear address, checked only where it leaves 4 GiB. */
+export const SEG_FLAT = 4
 export const segment = (index: number): number => SEGMENTS + index * SEGMENT_SIZE
 
 export const GDTR_BASE = 0x200

@@ -24,7 +24,9 @@ export function setSegment(state: CpuState, index: number, value: SegmentRegiste
   const readable = !code || (attributes & 0x2) !== 0
   const writable = !code && (attributes & 0x2) !== 0
   const expandDown = !code && (attributes & 0x4) !== 0
-  state.setU32(at + L.SEG_PERMISSIONS, present && attributes & 0x10 ? (readable ? 1 : 0) | (writable ? 2 : 0) : 0)
+  const permissions = present && attributes & 0x10 ? (readable ? 1 : 0) | (writable ? 2 : 0) : 0
+  const flat = permissions === 3 && !expandDown && limit === 0xffffffff && value.base === 0n
+  state.setU32(at + L.SEG_PERMISSIONS, permissions | (flat ? L.SEG_FLAT : 0))
   // Expand-down with limit at the top leaves no valid offset: first > last.
   state.setU32(at + L.SEG_FIRST, expandDown ? (limit + 1) >>> 0 || 0xffffffff : 0)
   state.setU32(at + L.SEG_LAST, expandDown ? (limit === 0xffffffff ? 0 : attributes & 0x400 ? 0xffffffff : 0xffff) : limit)

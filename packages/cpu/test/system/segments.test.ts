@@ -239,3 +239,21 @@ describe('LLDT, LTR, table registers (SDM vol. 2)', () => {
     expect([stoppedIn(m), m.stack(1)[0]]).toEqual([13, 0n])
   })
 })
+
+describe('limit of flat segments (SDM vol. 3, 6.3): an access may not go past 4 GiB', () => {
+  const cases: [string, number[], [number, bigint] | 'done'][] = [
+    ['a word load at the last byte', [0xbb, ...le(0xffffffff, 4), 0x66, 0x8b, 0x03], [13, 0n]],
+    ['a dword store across the end', [0xbb, ...le(0xfffffffe, 4), 0x89, 0x03], [13, 0n]],
+    ['a load through the stack segment across the end', [0xbd, ...le(0xfffffffd, 4), 0x8b, 0x45, 0x00], [12, 0n]],
+    ['a byte load at the last byte', [0xbb, ...le(0xffffffff, 4), 0x8a, 0x03], 'done'],
+    ['an address that wraps before the access', [0xbb, ...le(0xfffffffe, 4), 0x8b, 0x43, 0x02], 'done'],
+  ]
+  for (const [name, code, outcome] of cases) {
+    it(`${name}: ${outcome === 'done' ? 'is no fault' : `vector ${outcome[0]}`}`, () => {
+      const m = protectedMachine()
+      m.setGate(0x40, gate(CODE0, HANDLERS + 0x400, 0xee))
+      m.execute([...code, 0xcd, 0x40])
+      expect(stoppedIn(m) === 0x40 ? 'done' : [stoppedIn(m), m.stack(1)[0]!]).toEqual(outcome)
+    })
+  }
+})
