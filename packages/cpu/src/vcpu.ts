@@ -4,9 +4,9 @@ import type {
 import { DR6_BREAKPOINTS, DR6_BS, DR7_GD } from '@entresol/x86'
 import { CodeCache } from './code/code-cache.ts'
 import { CodeFrames } from './code/code-frames.ts'
-import { InstructionTable } from './decode/variants.ts'
-import { INSTRUCTIONS } from './instructions/index.ts'
-import { buildInterpreter, PSEUDO_COUNT } from './interpreter/module.ts'
+import { CodeFetcher } from './code/fetcher.ts'
+import { HOST_CROSS_PAGE, HOST_INTERCEPT, HOST_NAMES, instantiateInterpreter, TABLE } from './interpreter/instance.ts'
+import type { InterpreterExports } from './interpreter/instance.ts'
 import * as R from './interpreter/records.ts'
 import { GuestFault } from './memory/fault.ts'
 import { LinearMemory } from './memory/linear-memory.ts'
@@ -20,7 +20,6 @@ import { Breakpoints } from './system/debug.ts'
 import { deliverEvent } from './system/events.ts'
 import type { GuestEvent } from './system/events.ts'
 import { HOST_FUNCTIONS } from './system/host.ts'
-import { HELPER_GLOBALS, HELPER_TYPES, helperFunctions } from './helpers.ts'
 import { readMsr, writeMsr } from './system/msr.ts'
 import { codeMode, pagingControl, privilegeSet, stackMask } from './system/modes.ts'
 import { usableUnits } from './system/units.ts'
@@ -54,48 +53,13 @@ export interface SoftwareVcpuOptions {
   readonly trace?: VcpuTrace
 }
 
-/** Where state.rip is: its page's linear address and machine frame, the offset there, and how the TLB knows it. */
-interface CodePage {
-  readonly linear: bigint
-  readonly frame: number
-  readonly offset: number
-  readonly low: number
-  readonly high: number
-  readonly mode: number
-  readonly set: number
-}
-
-interface InterpreterExports {
-  run(cpu: number, record: number): number
-  offset(cpu: number, record: number): bigint
-  linear(cpu: number, record: number, segment: number, offset: bigint, access: number): bigint
-}
-
-/** What delivering an event takes from the slice, in instructions: it is that much slower. */
-const EVENT_COST = 16
-
 const NO_INTERCEPTS: Intercepts = {
   exceptions: 0, softwareInterrupts: false, syscall: false, sysenter: false, cpuid: false, msr: false, io: false, hlt: false,
   controlRegisters: false, pageTableBase: false,
 }
 
-const HOST_NAMES = ['cross-page', 'intercept', ...Object.keys(HOST_FUNCTIONS)]
-const TABLE = new InstructionTable(INSTRUCTIONS, PSEUDO_COUNT)
-const modules = new Map<boolean, WebAssembly.Module>()
-
-/** Declared limits that every 32-bit memory with a maximum fits. */
-const ANY_MEMORY = { initialPages: 1, maximumPages: 65536 }
-
-/** The interpreter, compiled once per process for plain and once for shared memory. */
-function interpreterModule(memory: MachineMemory): WebAssembly.Module {
-  const shared = !(memory.wasm.buffer instanceof ArrayBuffer)
-  let module = modules.get(shared)
-  if (!module) {
-    module = new WebAssembly.Module(buildInterpreter(TABLE, HOST_NAMES, HELPER_TYPES, HELPER_GLOBALS, { ...ANY_MEMORY, shared }))
-    modules.set(shared, module)
-  }
-  return module
-}
+/** What delivering an event takes from the slice, in instructions: it is that much slower. */
+const EVENT_COST = 16
 
 /** x86-64 in software: decodes, interprets, and delivers events. */
 export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
@@ -119,6 +83,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   readonly #interrupts: InterruptSource
   readonly #tscFrequency: number
   readonly #wasm: InterpreterExports
+  readonly #fetcher: CodeFetcher
   readonly #instruction: InstructionView
   #tscOffset = 0n
   #fault: GuestFault | undefined
@@ -195,18 +160,14 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       this.#forgetPage()
     })
     options.physical.onHostWrite((address, length) => this.code.wrote(address, length))
-    const instance = new WebAssembly.Instance(interpreterModule(options.memory), {
-      env: {
-        memory: options.memory.wasm,
-        slow: (record: number, access: number) => this.#slow(record, access),
-        commit: (record: number) => this.#commit(record),
-        raise: (vector: number, errorCode: number) => this.#raise(vector, errorCode),
-        host: (number: number, record: number) => this.#host(number, record),
-        lookup: () => this.#lookup(),
-      },
-      helpers: helperFunctions(options.memory),
+    this.#fetcher = new CodeFetcher(this.state, this.memory, this.tlb, this.code)
+    this.#wasm = instantiateInterpreter(options.memory, {
+      slow: (record, access) => this.#slow(record, access),
+      commit: () => this.#guard(undefined, () => this.memory.commit()),
+      raise: (vector, errorCode) => void (this.#fault ??= new GuestFault(vector, errorCode)),
+      host: (number, record) => this.#host(number, record),
+      lookup: () => this.#lookup(),
     })
-    this.#wasm = instance.exports as unknown as InterpreterExports
     this.#instruction = new InstructionView(this.state, this.#wasm, this.code, () => this.#takeFault())
     this.reset()
   }
@@ -373,14 +334,6 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     }
   }
 
-  #commit(_record: number): void {
-    this.#guard(undefined, () => this.memory.commit())
-  }
-
-  #raise(vector: number, errorCode: number): void {
-    this.#fault ??= new GuestFault(vector, errorCode)
-  }
-
   #takeFault(): GuestFault | undefined {
     const fault = this.#fault
     this.#fault = undefined
@@ -389,9 +342,9 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
 
   #host(number: number, record: number): number {
     return this.#guard(R.STATUS_FAULT, () => {
-      if (number === 0) return this.#crossPage(record)
+      if (number === HOST_CROSS_PAGE) return this.#crossPage(record)
       const instruction = this.#instruction.at(record)
-      if (number === 1) return this.#intercept(instruction)
+      if (number === HOST_INTERCEPT) return this.#intercept(instruction)
       return HOST_FUNCTIONS[HOST_NAMES[number]!]!(this, instruction) ?? R.STATUS_NEXT
     })
   }
@@ -407,65 +360,13 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
 
   /** Finds or decodes the record at state.rip. 0: a fault was recorded. */
   #lookup(): number {
-    return this.#guard(0, () => {
-      const { state } = this
-      const page = this.#enterPage()
-      if (this.code.full) {
-        this.code.flush()
-        state.setU64(L.PAGE_LINEAR, page.linear)
-      }
-      const table = this.code.tableFor(page.frame, page.mode)
-      this.tlb.setFetch(page.set, page.low, page.high, page.mode, table)
-      state.setU32(L.PAGE_TABLE, table)
-      return state.memory.u32[(table >>> 2) + page.offset] || this.code.decodeRun(page.frame, page.offset, page.mode, table)
-    })
-  }
-
-  /** Translates state.rip for fetching and makes its page the current one. */
-  #enterPage(): CodePage {
-    const { state } = this
-    const rip = state.rip
-    if (!state.mode64 && rip > BigInt(state.segLimit(L.SEG_CS))) throw new GuestFault(13, 0)
-    const base = state.segBase(L.SEG_CS)
-    const linear = BigInt.asUintN(state.mode64 ? 64 : 32, base + rip)
-    const low = Number(linear & 0xffffffffn)
-    const high = Number(linear >> 32n)
-    const address = this.memory.fetch(low, high)
-    if (address < 0) throw new GuestFault(13, 0)
-    const page = linear & ~0xfffn
-    state.setU64(L.PAGE_LINEAR, page)
-    state.setU64(L.PAGE_RIP, BigInt.asUintN(64, page - base))
-    const set = this.#privilegeSet
-    return { linear: page, frame: (address & ~0xfff) >>> 0, offset: address & 0xfff, low, high, mode: state.u32(L.CODE_MODE), set }
-  }
-
-  /** The TLB set in use. */
-  get #privilegeSet(): number {
-    return (this.state.u32(L.TLB_BASE) - this.state.base - L.TLB) / L.TLB_SET_BYTES
+    return this.#guard(0, () => this.#fetcher.lookup())
   }
 
   #crossPage(record: number): number {
     const offset = this.state.view.getUint16(record + R.R_OFFSET, true)
-    this.#decodeStep(offset, false)
+    this.#fetcher.crossPage(offset)
     return R.STATUS_STEP
-  }
-
-  /** Decodes the instruction at `offset` of the current page into STEP_RECORDS. */
-  #decodeStep(offset: number, exit: boolean): void {
-    const { state } = this
-    const start = state.u64(L.PAGE_LINEAR) + BigInt(offset)
-    const mode = state.u32(L.CODE_MODE)
-    // `from` and `to` lie in one page.
-    const fetch = (into: Uint8Array, from: number, to: number): void => {
-      const linear = BigInt.asUintN(state.mode64 ? 64 : 32, start + BigInt(from))
-      const low = Number(linear & 0xffffffffn)
-      const high = Number(linear >> 32n)
-      const known = this.tlb.findFetch(this.#privilegeSet, low, high, mode)
-      const address = known >= 0 ? known : this.memory.fetch(low, high)
-      if (address < 0) into.fill(0xff, from, to)
-      else into.set(state.memory.u8.subarray(address, address + to - from), from)
-    }
-    this.code.decodeStep(fetch, Math.min(15, 4096 - offset), offset, mode, exit)
   }
 
   // Running
@@ -572,7 +473,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const fuel = this.#fuel
     const budget = this.#budget
     const ready = this.#guard(false, () => {
-      this.#decodeStep(this.#enterPage().offset, true)
+      this.#fetcher.stepHere()
       return true
     })
     if (!ready) return R.LEFT_AT_RIP

@@ -133,9 +133,18 @@ const load: Element = (e, w) => {
 }
 
 const compare: Element = (e, w) => {
-  // When both would fault, the second operand's fault is seen, as on the processors the golden vectors come from.
-  const b = e.b.let(loadInt(w, e.strings.destinationAddress(w / 8, false), 0))
-  const a = e.b.let(loadInt(w, e.strings.sourceAddress(w / 8), 0))
+  // When both would fault: REPE reports the first operand's fault, else the second's, as the golden vectors' processor does.
+  const first = (): Int => e.b.let(loadInt(w, e.strings.sourceAddress(w / 8), 0))
+  const second = (): Int => e.b.let(loadInt(w, e.strings.destinationAddress(w / 8, false), 0))
+  let a: Int
+  let b: Int
+  if (e.rep === 'rep') {
+    a = first()
+    b = second()
+  } else {
+    b = second()
+    a = first()
+  }
   e.flagsSub(w, a, b, e.b.let(sub(a, b)))
   const moved = e.b.let(step(e, w))
   e.strings.advance(6, moved)
