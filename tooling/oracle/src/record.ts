@@ -1,7 +1,7 @@
 import { differences } from './compare.ts'
+import { saysNothing } from './environment.ts'
 import type { GeneratedCase } from './generate.ts'
 import { generateCase } from './generate.ts'
-import type { Outcome, TestCase } from './case.ts'
 import type { InstructionForm } from './forms.ts'
 import type { RealCpu } from './real-cpu.ts'
 import { mix32 } from './random.ts'
@@ -23,27 +23,6 @@ export interface FormReport {
   readonly dropped: number
   /** Cases the environment or chance decided: see saysNothing. */
   readonly excluded: number
-}
-
-/** Top of the user half: what lies there belongs to the operating system, whose answer is not the CPU's. */
-const TOP_PAGES = 0x7fff_ffff_f000n
-
-/**
- * Cases whose outcome is the environment's: addresses at the borders of the canonical halves, where a virtual machine monitor may
- * have its own opinion. And page faults of CMPS, which has two operands and may see either one's first.
- */
-function saysNothing(form: string, testCase: TestCase, outcome: Outcome): boolean {
-  const address = outcome.fault?.address
-  if (address !== undefined && (address >= TOP_PAGES || form.startsWith('CMPS'))) return true
-  return testCase.mode === 64 && outcome.fault?.vector === 13 && touchesBorder(testCase)
-}
-
-/** A #GP of an address is compared only well inside the gap between the halves. */
-function touchesBorder(testCase: TestCase): boolean {
-  return testCase.gpr.some((value) => {
-    const high = value >> 40n
-    return high === 0xffff7fn || high === 0xffff80n || high === 0x7fn
-  })
 }
 
 /** Records cases of all forms of one family, in order, each with the seed that its place in the file gives it. */
