@@ -1,5 +1,5 @@
 import type { CharacterPort } from '@entresol/interfaces'
-import { InterruptRouter, IsaDebugExit, layOutAcpiTables, ResetControl, Uart16550 } from '@entresol/io'
+import { EmptyVirtioMmioSlot, InterruptRouter, IsaDebugExit, layOutAcpiTables, ResetControl, Uart16550, VIRTIO_MMIO_SLOT_LENGTH } from '@entresol/io'
 import { loadKernel } from '@entresol/loader'
 import type { BootEntry, MemoryRegion } from '@entresol/loader'
 import type { Board, BoardEvents } from '../board.ts'
@@ -10,15 +10,14 @@ import { CodedError } from '@entresol/kit'
 import type { TimerClock } from '../clock/timer-queue.ts'
 import { memoryMap } from './memory-map.ts'
 
-/** First of the virtio-mmio windows, 512 bytes each, and its GSI. The slots are empty until a device is plugged in. */
-export const VIRTIO_MMIO_BASE = 0xfeb00000
-export const VIRTIO_MMIO_SIZE = 0x200
-export const VIRTIO_MMIO_GSI = 5
+/** Where the virtio-mmio slots are. Slot n gets GSI 5 + n once something is plugged in. */
+const VIRTIO_MMIO_BASE = 0xfeb00000
+const VIRTIO_MMIO_SLOTS = 8
 const COM1 = 0x3f8
 const COM1_IRQ = 4
 
 /**
- * The smallest machine that runs a modern kernel: CPUs with local APICs, an I/O APIC, a UART and places for virtio-mmio devices. No PIC, no PIT,
+ * The smallest machine that runs a modern kernel: CPUs with local APICs, an I/O APIC, a UART and empty virtio-mmio slots. No PIC, no PIT,
  * no PCI, no ACPI registers: hardware-reduced tables name the processors, the I/O APIC and the UART; the guest keeps time with the TSC and the
  * local APIC.
  */
@@ -34,6 +33,9 @@ export class Microvm implements Board {
     const router = new InterruptRouter({ ioapic: (pin) => platform.ioapic.line(pin) })
     this.#uart = new Uart16550({ name: 'serial0', line: router.isaLine(COM1_IRQ), port: serial[0]!, clock })
     platform.ports.map(COM1, this.#uart)
+    for (let slot = 0; slot < VIRTIO_MMIO_SLOTS; slot++) {
+      platform.mmio.map(VIRTIO_MMIO_BASE + slot * VIRTIO_MMIO_SLOT_LENGTH, new EmptyVirtioMmioSlot(slot))
+    }
     platform.ports.map(0xcf9, new ResetControl(() => events.reset()))
     const exit = options.isaDebugExit
     if (exit) platform.ports.map(exit.iobase ?? 0x501, new IsaDebugExit({ iosize: exit.iosize ?? 2, onExit: (code) => events.exit(code) }))

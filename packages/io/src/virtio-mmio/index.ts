@@ -1,0 +1,2 @@
+export { EmptyVirtioMmioSlot } from './empty-slot.ts'
+export { SLOT_LENGTH } from './spec.ts'
