@@ -9,6 +9,7 @@ import type { Platform } from '../platform.ts'
 import { CodedError } from '@entresol/kit'
 import type { TimerClock } from '../clock/timer-queue.ts'
 import { memoryMap } from './memory-map.ts'
+import { writeResetStub } from './reset-stub.ts'
 
 /** Where the virtio-mmio slots are. Slot n gets GSI 5 + n once something is plugged in. */
 const VIRTIO_MMIO_BASE = 0xfeb00000
@@ -45,6 +46,7 @@ export class Microvm implements Board {
     this.platform.reset()
     this.#uart.reset()
     const map: readonly MemoryRegion[] = memoryMap(this.platform.ram.size)
+    writeResetStub(this.platform.ram)
     const { rsdp } = layOutAcpiTables(this.platform.ram, {
       hardwareReduced: true, pic: false, pciWindows: [], apicIds: this.platform.apics.map((_, id) => id), ioapic: { id: 0, base: IOAPIC_BASE },
       serial: [{ port: COM1, irq: COM1_IRQ }],

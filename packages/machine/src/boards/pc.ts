@@ -15,6 +15,7 @@ import type { Platform } from '../platform.ts'
 import { memoryMap, PCI_HOLE } from './memory-map.ts'
 import { setMemoryTypes } from './memory-types.ts'
 import { PcFirmware } from './pc-firmware.ts'
+import { writeResetStub } from './reset-stub.ts'
 import { attachDisplay, attachIde } from './pc-peripherals.ts'
 
 export const ECAM_BASE = 0xe0000000
@@ -153,6 +154,7 @@ export class Pc implements Board {
     if (!kernel) return this.#firmware!.entry
     // What firmware would have done for the kernel.
     this.display?.enterTextMode()
+    if (!this.#firmware) writeResetStub(ram)
     for (const vcpu of vcpus) setMemoryTypes(vcpu, PCI_HOLE)
     apics[0]!.enterVirtualWireMode()
     this.#pmFunction.configure()
