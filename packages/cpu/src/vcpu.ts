@@ -147,7 +147,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       },
     })
     frames.join({ wrote: (address, length) => this.code.wrote(address, length), protect: (frame) => this.tlb.protectFrame(frame) })
-    this.memory = new LinearMemory(this.state, options.walker, options.physical, options.mmio, this.tlb, frames)
+    this.memory = new LinearMemory(this.state, options.walker, options.mmio, this.tlb, frames)
     this.#breakpoints = new Breakpoints(this.state)
     const breakpoints = this.#breakpoints
     this.memory.watch = {

@@ -125,7 +125,7 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
         b.block((next) => {
           b.block((fault) => {
             b.block((dispatchStatus) => {
-              emitArms(top, next, jump, fault, dispatchStatus)
+              emitArms(top, jump, fault, dispatchStatus)
             })
             // Status of an out-of-line handler or host function.
             b.block((step) => {
@@ -165,7 +165,7 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
   })
   b.unreachable()
 
-  function emitArms(top: Label, next: Label, jump: Label, fault: Label, dispatchStatus: Label): void {
+  function emitArms(top: Label, jump: Label, fault: Label, dispatchStatus: Label): void {
     const pseudo: ((() => void) | undefined)[] = []
     pseudo[PSEUDO_CONTINUE] = () => {
       b.set(rip, i64.and(recordRip, i64.load(cpu.get, L.RIP_MASK)))
@@ -224,7 +224,6 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
       arms[index]!()
     }
     open(arms.length - 1, [])
-    void next
   }
 
   /** Finds the record at `rip`: same page, else fetch TLB, else the host's `lookup`. */

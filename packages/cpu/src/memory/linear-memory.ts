@@ -1,7 +1,7 @@
 import {
   ACCESS_AC, ACCESS_FETCH, ACCESS_USER, ACCESS_WRITE, RIGHT_EXECUTE, RIGHT_WRITE,
 } from '@entresol/interfaces'
-import type { Bus, Gfn, MachineMemory, PageWalker, PhysicalMap } from '@entresol/interfaces'
+import type { Bus, MachineMemory, PageWalker } from '@entresol/interfaces'
 import { SLOW_MODIFY, SLOW_SIZE, SLOW_STACK, SLOW_WRITE } from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
@@ -41,7 +41,6 @@ export class LinearMemory {
   readonly #state: CpuState
   readonly #memory: MachineMemory
   readonly #walker: PageWalker
-  readonly #physical: PhysicalMap
   readonly #mmio: Bus
   readonly #tlb: Tlb
   readonly #code: CodeWatch
@@ -52,11 +51,10 @@ export class LinearMemory {
   #physicalHigh = 0
   watch: DataWatch | undefined
 
-  constructor(state: CpuState, walker: PageWalker, physical: PhysicalMap, mmio: Bus, tlb: Tlb, code: CodeWatch) {
+  constructor(state: CpuState, walker: PageWalker, mmio: Bus, tlb: Tlb, code: CodeWatch) {
     this.#state = state
     this.#memory = state.memory
     this.#walker = walker
-    this.#physical = physical
     this.#mmio = mmio
     this.#tlb = tlb
     this.#code = code
@@ -289,10 +287,5 @@ export class LinearMemory {
     if (this.#set(privilege) === L.TLB_USER_ALIGNED) requireAligned(Number(linear & 0xfn), size)
     this.#view.setBigUint64(8, BigInt.asUintN(64, value), true)
     this.writeBytes(linear, this.#bytes.subarray(8, 8 + size), privilege, stack)
-  }
-
-  /** Frame behind a guest frame number for reading: for host-side walkers such as debuggers. */
-  frame(gfn: Gfn): number {
-    return this.#physical.frameForRead(gfn)
   }
 }
