@@ -191,6 +191,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.#sipiVector = -1
     this.#debugInhibited = this.#resumeLoaded = this.#stepSuppressed = false
     this.#debugHits = this.#debugTrap = 0
+    this.#endShadow()
     this.#breakpoints.update()
     // Only the bootstrap processor starts at the reset vector; the others wait for a start-up IPI (SDM vol. 3, 10.4).
     this.#waitForSipi = this.id !== 0
@@ -427,7 +428,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       this.#sipiVector = -1
     }
     if (this.#shutdown) return { reason: 'shutdown' }
-    if (!this.#inhibited) {
+    if (!this.#inhibited && !this.#shadowed) {
       if (this.#nmi && !this.#nmiBlocked) {
         this.#nmi = false
         this.#nmiBlocked = true
@@ -450,9 +451,20 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     return this.#halted ? { reason: 'halt' } : undefined
   }
 
+  /** The next instruction is the one behind an STI. */
+  get #shadowed(): boolean {
+    const { state } = this
+    return state.u32(L.INTERRUPT_SHADOW) === state.u32(L.RIP) && state.u32(L.INTERRUPT_SHADOW + 4) === state.u32(L.RIP + 4)
+  }
+
+  #endShadow(): void {
+    this.state.setU32(L.INTERRUPT_SHADOW, 0xffffffff)
+    this.state.setU32(L.INTERRUPT_SHADOW + 4, 0xffffffff)
+  }
+
   #execute(): number {
     const { state } = this
-    const stepping = this.#single || this.#inhibited || this.#breakpoints.armed || state.flag(L.FLAG_TF) || this.trace?.instruction !== undefined
+    const stepping = this.#single || this.#inhibited || this.#shadowed || this.#breakpoints.armed || state.flag(L.FLAG_TF) || this.trace?.instruction !== undefined
     if (stepping) return this.#step()
     const record = this.#lookup()
     return record ? this.#wasm.run(state.base, record) : R.LEFT_AT_RIP
@@ -463,6 +475,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const { state } = this
     const waited = this.#debugInhibited
     this.#inhibited = this.#debugInhibited = this.#resumeLoaded = this.#stepSuppressed = false
+    this.#endShadow()
     if (!waited) this.#debugHits = 0
     const resume = state.flag(L.FLAG_RF)
     const single = state.flag(L.FLAG_TF)

@@ -2,7 +2,7 @@ import { i32, i64 } from '@entresol/wasm-builder'
 import type { I32 } from '@entresol/wasm-builder'
 import * as L from '../state/layout.ts'
 import type { Emit, Row } from './row.ts'
-import { host, row } from './row.ts'
+import { row } from './row.ts'
 
 const U = { unobservable: true } as const
 
@@ -58,7 +58,6 @@ const clearInterrupts: Emit = (e) => {
 
 export const FLAG_ROWS: readonly Row[] = [
   row('CLI', 'FA', '', clearInterrupts, U),
-  row('STI', 'FB', '', host('sti'), U),
   row('PUSHF', '9C d64', '', pushFlags, U),
   row('POPF', '9D d64', '', popFlags, U),
 ]

@@ -5,6 +5,7 @@ import { FLOAT_CONTROL } from './float/control.ts'
 import { DATA } from './data.ts'
 import { FLAG_ROWS } from './flags.ts'
 import { FLOAT } from './float/index.ts'
+import { KERNEL_ROWS } from './kernel.ts'
 import { MULTIPLY } from './multiply.ts'
 import type { Row } from './row.ts'
 import { SHIFT } from './shift.ts'
@@ -14,4 +15,4 @@ import { SYSTEM_ROWS } from './system.ts'
 import { X87 } from './x87/index.ts'
 
 /** Every instruction, once. Order matters only between rows that match the same bytes: the first wins. */
-export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...FLOAT_CONTROL, ...X87, ...SYSTEM_ROWS, ...FLAG_ROWS, ...SIMD, ...FLOAT]
+export const INSTRUCTIONS: readonly Row[] = [...ARITHMETIC, ...DATA, ...SHIFT, ...MULTIPLY, ...BITS, ...CONTROL, ...STRING, ...FLOAT_CONTROL, ...X87, ...SYSTEM_ROWS, ...KERNEL_ROWS, ...FLAG_ROWS, ...SIMD, ...FLOAT]

@@ -33,8 +33,6 @@ const transfers: readonly Row[] = [
   row('INT3', 'CC', '', host('int3'), { ...ENDS, intercept: 'software-interrupt' }),
   row('INT1', 'F1', '', host('int1'), ENDS),
   row('INTO', 'CE i64', '', host('into'), { ...U, intercept: 'software-interrupt' }),
-  row('SYSCALL', '0F 05', '', host('syscall'), { ...ENDS, feature: 'syscall', intercept: 'syscall' }),
-  row('SYSRET', '0F 07', '', host('sysret'), { ...ENDS, feature: 'syscall' }),
   row('SYSENTER', '0F 34', '', host('sysenter'), { ...ENDS, feature: 'sep', intercept: 'sysenter' }),
   row('SYSEXIT', '0F 35', '', host('sysexit'), { ...ENDS, feature: 'sep' }),
   row('HLT', 'F4', '', host('hlt'), { ...ENDS, intercept: 'hlt' }),
@@ -42,7 +40,6 @@ const transfers: readonly Row[] = [
 
 const segments: readonly Row[] = [
   row('MOV', '8E /r', 'Sw,Ew', host('mov-to-segment'), U),
-  row('MOV', '8C /r', 'Ev,Sw', host('mov-from-segment'), U),
   row('PUSH', '06 i64', '', host('push-es'), U),
   row('PUSH', '0E i64', '', host('push-cs'), U),
   row('PUSH', '16 i64', '', host('push-ss'), U),
@@ -72,15 +69,9 @@ const segments: readonly Row[] = [
   row('SIDT', '0F 01 /1 !mod3', 'Mv', host('sidt'), U),
   row('LGDT', '0F 01 /2 !mod3', 'Mv', host('lgdt'), U),
   row('LIDT', '0F 01 /3 !mod3', 'Mv', host('lidt'), U),
-  row('SWAPGS', '0F 01 /7 rm=0 o64', '', host('swapgs'), U),
-  row('RDFSBASE', 'F3 0F AE /0 mod3 o64', 'Ry', host('rdfsbase'), { ...U, feature: 'fsgsbase' }),
-  row('RDGSBASE', 'F3 0F AE /1 mod3 o64', 'Ry', host('rdgsbase'), { ...U, feature: 'fsgsbase' }),
-  row('WRFSBASE', 'F3 0F AE /2 mod3 o64', 'Ry', host('wrfsbase'), { ...U, feature: 'fsgsbase' }),
-  row('WRGSBASE', 'F3 0F AE /3 mod3 o64', 'Ry', host('wrgsbase'), { ...U, feature: 'fsgsbase' }),
 ]
 
 const control: readonly Row[] = [
-  row('MOV', '0F 20 /r', 'Rq,Cq', host('mov-from-control'), U),
   row('MOV', '0F 22 /r', 'Cq,Rq', host('mov-to-control'), U),
   row('MOV', '0F 21 /r', 'Rq,Dq', host('mov-from-debug'), U),
   row('MOV', '0F 23 /r', 'Dq,Rq', host('mov-to-debug'), U),

@@ -95,6 +95,9 @@ export const SYSENTER_EIP = 0x2c8
 export const TSC_AUX = 0x2d0
 export const XCR0 = 0x2d8
 
+/** RIP of the instruction that STI holds interrupts off for; all ones: none. */
+export const INTERRUPT_SHADOW = 0x2e8
+
 /** YMM0..YMM15, 32 bytes each; XMM is the low half. */
 export const YMM = 0x400
 export const MXCSR = 0x600

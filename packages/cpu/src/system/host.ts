@@ -9,7 +9,7 @@ import { PORT_FUNCTIONS } from './ports.ts'
 import { SEGMENT_FUNCTIONS } from './segment-instructions.ts'
 import { INTERRUPT_FUNCTIONS } from './software-interrupts.ts'
 import { SIMD_FUNCTIONS } from './simd.ts'
-import { swapgs, syscall, sysenter, sysexit, sysret } from './syscall.ts'
+import { syscall, sysenter, sysexit, sysret } from './syscall.ts'
 import { UNIT_FUNCTIONS } from './units.ts'
 import { X87_FUNCTIONS } from './x87-environment.ts'
 import { XSAVE_FUNCTIONS } from './xsave.ts'
@@ -18,7 +18,7 @@ import { XSAVE_FUNCTIONS } from './xsave.ts'
 export const HOST_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
   ...SIMD_FUNCTIONS, ...INTEGER_FUNCTIONS, ...UNIT_FUNCTIONS,
   ...CONTROL_FUNCTIONS, ...SEGMENT_FUNCTIONS, ...PORT_FUNCTIONS, ...MISC_FUNCTIONS, ...INTERRUPT_FUNCTIONS, ...XSAVE_FUNCTIONS, ...X87_FUNCTIONS,
-  cli, sti, pushf, popf, iret, syscall, sysret, sysenter, sysexit, swapgs,
+  cli, sti, pushf, popf, iret, syscall, sysret, sysenter, sysexit,
   'jump-far': jumpFar,
   'call-far': callFar,
   'jump-far-memory': jumpFarMemory,

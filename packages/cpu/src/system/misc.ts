@@ -109,21 +109,6 @@ const xsetbv: HostFunction = (c) => {
   state.setU64(L.XCR0, value)
 }
 
-/** RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE: 64-bit mode with CR4.FSGSBASE. */
-const baseAccess = (segment: number, write: boolean): HostFunction => (c, i) => {
-  const { state } = c
-  if (!state.mode64 || !(state.cr4 & X.CR4_FSGSBASE)) throw new GuestFault(UD)
-  const at = L.segment(segment) + L.SEG_BASE
-  const size = i.width === 64 ? 8 : 4
-  if (!write) {
-    writeCell(c, i.rmCell, size, state.u64(at))
-    return
-  }
-  const value = readCell(c, i.rmCell, size)
-  if (!isCanonical(c, value)) throw new GuestFault(GP, 0)
-  state.setU64(at, value)
-}
-
 /** RDRAND and RDSEED always succeed: CF set, the other arithmetic flags cleared. */
 const random: HostFunction = (c, i) => {
   const low = BigInt(c.random.nextU32() >>> 0)
@@ -194,9 +179,5 @@ const nothing: HostFunction = () => undefined
 
 export const MISC_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
   hlt: halt, pause, cpuid, rdtsc, rdtscp, rdpid, rdpmc, rdmsr, wrmsr, xgetbv, xsetbv,
-  rdfsbase: baseAccess(L.SEG_FS, false),
-  rdgsbase: baseAccess(L.SEG_GS, false),
-  wrfsbase: baseAccess(L.SEG_FS, true),
-  wrgsbase: baseAccess(L.SEG_GS, true),
   random, monitor, mwait, hypercall, nothing,
 }

@@ -30,11 +30,6 @@ function afterLoad(c: SystemContext, i: HostInstruction, index: number): number 
   return STATUS_JUMP
 }
 
-export const movFromSegment: HostFunction = (c, i) => {
-  if (i.regNumber > 5) throw new GuestFault(UD)
-  storeWord(c, i, BigInt(c.state.selector(i.regNumber)))
-}
-
 const pushSegment = (index: number): HostFunction => (c, i) => {
   const stack = currentStack(c)
   setStackPointer(c.state, pushFrame(c, stack, stackPointer(c), i.width / 8, [BigInt(c.state.selector(index))]), stack.mask)
@@ -192,7 +187,6 @@ const NAMES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const
 
 export const SEGMENT_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
   'mov-to-segment': movToSegment,
-  'mov-from-segment': movFromSegment,
   ...Object.fromEntries(NAMES.map((name, index) => [`push-${name}`, pushSegment(index)])),
   ...Object.fromEntries(NAMES.filter((name) => name !== 'cs').map((name) => [`pop-${name}`, popSegment(NAMES.indexOf(name))])),
   ...Object.fromEntries(NAMES.filter((name) => name !== 'cs').map((name) => [`load-${name}`, loadFarPointer(NAMES.indexOf(name))])),

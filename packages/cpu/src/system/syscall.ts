@@ -99,13 +99,3 @@ export const sysexit: HostFunction = (c, i) => {
   c.modeChanged()
   return STATUS_JUMP
 }
-
-export const swapgs: HostFunction = (c) => {
-  const { state } = c
-  if (!state.mode64) throw new GuestFault(UD)
-  if (state.cpl !== 0) throw new GuestFault(GP, 0)
-  const at = L.segment(L.SEG_GS) + L.SEG_BASE
-  const base = state.u64(at)
-  state.setU64(at, state.u64(L.KERNEL_GS_BASE))
-  state.setU64(L.KERNEL_GS_BASE, base)
-}
