@@ -1,6 +1,11 @@
-import { unsignedLeb } from './leb128.ts'
+import { atomicStore } from './atomics.ts'
+import type { AtomicShape } from './atomics.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { ATOMIC, CALL, CALL_INDIRECT, Expr, isConstant, ONE, SIMD, writeExpr, writeOpcode } from './expr.ts'
+import type { I32 } from './expr.ts'
+import { isZero } from './fold.ts'
 import { VALUE_TYPE_CODE } from './types.ts'
-import type { Expr, FunctionType, I32, ValueType } from './types.ts'
+import type { FunctionType, ValueType } from './types.ts'
 
 /** A branch target inside a function; valid while the block it names is open. */
 export interface Label {
@@ -14,11 +19,26 @@ export interface Local<T extends ValueType = ValueType> {
   readonly get: Expr<T>
 }
 
-type StoreType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128' | 'i32_8' | 'i32_16' | 'i64_8' | 'i64_16' | 'i64_32'
-const STORE_OP: Record<StoreType, readonly number[]> = {
-  i32: [0x36], i64: [0x37], f32: [0x38], f64: [0x39], i32_8: [0x3a], i32_16: [0x3b], i64_8: [0x3c], i64_16: [0x3d], i64_32: [0x3e],
-  v128: [0xfd, 11],
+/** What the engine may assume of a condition (Branch Hinting proposal): `likely` when it is usually true. */
+export interface BranchHint {
+  readonly likely: boolean
 }
+
+/** A finished body: its entry in the code section without the size, in two parts, and hints by offset from the entry's first byte. */
+export interface FunctionBody {
+  readonly locals: Uint8Array<ArrayBuffer>
+  readonly code: Uint8Array<ArrayBuffer>
+  readonly hints: readonly { readonly offset: number; readonly likely: boolean }[]
+}
+
+type StoreType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128' | 'i32_8' | 'i32_16' | 'i64_8' | 'i64_16' | 'i64_32'
+const STORE_OP: Record<StoreType, number> = {
+  i32: 0x36, i64: 0x37, f32: 0x38, f64: 0x39, i32_8: 0x3a, i32_16: 0x3b, i64_8: 0x3c, i64_16: 0x3d, i64_32: 0x3e, v128: SIMD | 11,
+}
+const MEMORY_COPY = 0xfc000a
+const MEMORY_FILL = 0xfc000b
+const EMPTY_BLOCK = 0x40
+const END = 0x0b
 
 /** Emits one function body: statements in order, structured control flow by callbacks. */
 export class FunctionBuilder {
@@ -27,7 +47,8 @@ export class FunctionBuilder {
   readonly #locals: ValueType[] = []
   readonly #free: Partial<Record<ValueType, number[]>> = {}
   readonly #scopes: number[][] = []
-  readonly code: number[] = []
+  #code = new ByteWriter()
+  #hints: { offset: number; likely: boolean }[] = []
   #depth = 0
 
   constructor(type: FunctionType) {
@@ -35,8 +56,18 @@ export class FunctionBuilder {
     this.params = type.params.map((t, index) => this.#local(t, index))
   }
 
+  /** Bytes of code so far. */
+  get size(): number {
+    return this.#code.size
+  }
+
+  /** Structured statements open here: more inside a branch than after it. */
+  get depth(): number {
+    return this.#depth
+  }
+
   #local<T extends ValueType>(type: T, index: number): Local<T> {
-    return { type, index, get: { type, code: [0x20, ...unsignedLeb(index)] } }
+    return { type, index, get: new Expr(type, ONE | 0x20, undefined, undefined, index) }
   }
 
   param<T extends ValueType>(type: T, index: number): Local<T> {
@@ -54,6 +85,11 @@ export class FunctionBuilder {
     return this.#local(type, index)
   }
 
+  /** A local that no `scope` frees. */
+  lasting<T extends ValueType>(type: T): Local<T> {
+    return this.#local(type, this.type.params.length + this.#locals.push(type) - 1)
+  }
+
   /** Locals made inside `body` are free for reuse afterwards. */
   scope(body: () => void): void {
     this.#scopes.push([])
@@ -64,18 +100,32 @@ export class FunctionBuilder {
     }
   }
 
-  /** Appends an expression or raw bytes as they are. */
-  emit(...parts: (Expr | readonly number[])[]): void {
-    for (const part of parts) for (const byte of 'code' in part ? part.code : part) this.code.push(byte)
+  /** Puts what `body` emits before everything emitted so far: for what is known only at the end. */
+  prologue(body: () => void): void {
+    const code = this.#code
+    const hints = this.#hints
+    this.#code = new ByteWriter(code.size + 256)
+    this.#hints = []
+    body()
+    const moved = this.#code.size
+    for (const { offset, likely } of hints) this.#hints.push({ offset: offset + moved, likely })
+    this.#code.append(code.bytes)
   }
 
-  /** Evaluates once, now, into a new local. */
+  /** Leaves the values on the stack: the results of a function that ends without `return`. */
+  emit(...values: readonly Expr[]): void {
+    for (const value of values) writeExpr(this.#code, value)
+  }
+
+  /** An instruction with one index or depth. */
+  #one(op: number, immediate: number): void {
+    this.#code.u8(op)
+    this.#code.u32(immediate)
+  }
+
+  /** Evaluates once, now, into a new local; an integer constant stays itself. */
   let<T extends ValueType>(value: Expr<T>): Expr<T> {
-    // A constant or a parameter needs no copy only when nobody assigns it; constants are the safe case.
-    if (value.code[0] === 0x41 || value.code[0] === 0x42) if (value.code.length <= 11 && isSingleConst(value.code)) return value
-    const local = this.local(value.type)
-    this.set(local, value)
-    return local.get
+    return isConstant(value) ? value : this.variable(value).get
   }
 
   variable<T extends ValueType>(value: Expr<T>): Local<T> {
@@ -85,98 +135,169 @@ export class FunctionBuilder {
   }
 
   set<T extends ValueType>(local: Local<T>, value: Expr<T>): void {
-    this.emit(value, [0x21, ...unsignedLeb(local.index)])
+    writeExpr(this.#code, value)
+    this.#one(0x21, local.index)
   }
 
   setGlobal(index: number, value: Expr): void {
-    this.emit(value, [0x24, ...unsignedLeb(index)])
+    writeExpr(this.#code, value)
+    this.#one(0x24, index)
   }
 
   drop(value: Expr): void {
-    this.emit(value, [0x1a])
+    writeExpr(this.#code, value)
+    this.#code.u8(0x1a)
   }
 
   store(type: StoreType, address: I32, offset: number, value: Expr): void {
-    this.emit(address, value, STORE_OP[type], [0, ...unsignedLeb(offset)])
+    this.#store(STORE_OP[type], 0, address, offset, value)
   }
 
-  call(index: number, ...args: Expr[]): void {
-    this.emit(...args, [0x10, ...unsignedLeb(index)])
+  /** Sequentially consistent store; traps unless the address is a multiple of the size (Threads proposal). */
+  atomicStore(type: AtomicShape, address: I32, offset: number, value: Expr): void {
+    const { op, align } = atomicStore(type)
+    this.#store(op, align, address, offset, value)
+  }
+
+  #store(op: number, align: number, address: I32, offset: number, value: Expr): void {
+    writeExpr(this.#code, address)
+    writeExpr(this.#code, value)
+    writeOpcode(this.#code, op)
+    this.#code.u32(align)
+    this.#code.u32(offset)
+  }
+
+  /** `atomic.fence`. */
+  atomicFence(): void {
+    writeOpcode(this.#code, ATOMIC | 3)
+    this.#code.u8(0)
+  }
+
+  /** Copies `length` bytes; the ranges may overlap. */
+  memoryCopy(to: I32, from: I32, length: I32): void {
+    this.emit(to, from, length)
+    writeOpcode(this.#code, MEMORY_COPY)
+    this.#code.u8(0)
+    this.#code.u8(0)
+  }
+
+  /** Sets `length` bytes to the low 8 bits of `value`. */
+  memoryFill(to: I32, value: I32, length: I32): void {
+    this.emit(to, value, length)
+    writeOpcode(this.#code, MEMORY_FILL)
+    this.#code.u8(0)
   }
 
   /** `target` of `br` leaves the block at its end. */
   block(body: (end: Label) => void): void {
-    this.emit([0x02, 0x40])
-    body({ depth: ++this.#depth })
-    this.#depth--
-    this.emit([0x0b])
+    this.#structure(0x02, body)
   }
 
   /** `target` of `br` goes to the start again; falling off the end leaves the loop. */
   loop(body: (start: Label) => void): void {
-    this.emit([0x03, 0x40])
-    body({ depth: ++this.#depth })
-    this.#depth--
-    this.emit([0x0b])
+    this.#structure(0x03, body)
   }
 
-  if(condition: I32, then: (end: Label) => void, otherwise?: (end: Label) => void): void {
-    this.emit(condition, [0x04, 0x40])
+  #structure(op: number, body: (label: Label) => void, otherwise?: (label: Label) => void): void {
+    this.#code.u8(op)
+    this.#code.u8(EMPTY_BLOCK)
     const label = { depth: ++this.#depth }
-    then(label)
+    body(label)
     if (otherwise) {
-      this.emit([0x05])
+      this.#code.u8(0x05)
       otherwise(label)
     }
     this.#depth--
-    this.emit([0x0b])
+    this.#code.u8(END)
+  }
+
+  /** `br` to the label leaves the statement. Of a constant condition only the side taken is emitted, a block if it asks for the label. */
+  if(condition: I32, then: (end: Label) => void, otherwise?: (end: Label) => void, hint?: BranchHint): void {
+    if (isConstant(condition)) {
+      const taken = isZero(condition) ? otherwise : then
+      if (taken?.length) this.block(taken)
+      else taken?.({ depth: this.#depth })
+      return
+    }
+    writeExpr(this.#code, condition)
+    this.#hint(hint)
+    this.#structure(0x04, then, otherwise)
+  }
+
+  #hint(hint: BranchHint | undefined): void {
+    if (hint) this.#hints.push({ offset: this.#code.size, likely: hint.likely })
   }
 
   br(label: Label): void {
-    this.emit([0x0c, ...unsignedLeb(this.#depth - label.depth)])
+    this.#one(0x0c, this.#depth - label.depth)
   }
 
-  brIf(label: Label, condition: I32): void {
-    this.emit(condition, [0x0d, ...unsignedLeb(this.#depth - label.depth)])
+  brIf(label: Label, condition: I32, hint?: BranchHint): void {
+    if (isConstant(condition)) {
+      if (!isZero(condition)) this.br(label)
+      return
+    }
+    writeExpr(this.#code, condition)
+    this.#hint(hint)
+    this.#one(0x0d, this.#depth - label.depth)
   }
 
   brTable(index: I32, labels: readonly Label[], fallback: Label): void {
-    this.emit(index, [0x0e, ...unsignedLeb(labels.length)])
-    for (const label of labels) this.emit(unsignedLeb(this.#depth - label.depth))
-    this.emit(unsignedLeb(this.#depth - fallback.depth))
+    writeExpr(this.#code, index)
+    this.#one(0x0e, labels.length)
+    for (const label of labels) this.#code.u32(this.#depth - label.depth)
+    this.#code.u32(this.#depth - fallback.depth)
   }
 
-  callIndirect(typeIndex: number, table: number, target: I32, ...args: Expr[]): void {
-    this.emit(...args, target, [0x11, ...unsignedLeb(typeIndex), ...unsignedLeb(table)])
+  call(index: number, ...args: readonly Expr[]): void {
+    this.emit(...args)
+    this.#one(CALL, index)
+  }
+
+  callIndirect(typeIndex: number, table: number, target: I32, ...args: readonly Expr[]): void {
+    this.emit(...args, target)
+    this.#one(CALL_INDIRECT, typeIndex)
+    this.#code.u32(table)
+  }
+
+  /** Tail call of a function with the same results (Core Specification 3.0). */
+  returnCall(index: number, ...args: readonly Expr[]): void {
+    this.emit(...args)
+    this.#one(0x12, index)
+  }
+
+  /** Tail call of element `target` of `table`. */
+  returnCallIndirect(typeIndex: number, table: number, target: I32, ...args: readonly Expr[]): void {
+    this.emit(...args, target)
+    this.#one(0x13, typeIndex)
+    this.#code.u32(table)
   }
 
   return(value?: Expr): void {
-    if (value) this.emit(value)
-    this.emit([0x0f])
+    if (value) writeExpr(this.#code, value)
+    this.#code.u8(0x0f)
   }
 
   unreachable(): void {
-    this.emit([0x00])
+    this.#code.u8(0x00)
   }
 
-  /** The code section entry: locals run-length encoded, body, `end`. */
-  encode(): number[] {
+  /** Ends the body; nothing may be emitted afterwards. */
+  finish(): FunctionBody {
     const runs: [number, ValueType][] = []
     for (const type of this.#locals) {
       const last = runs.at(-1)
       if (last && last[1] === type) last[0]++
       else runs.push([1, type])
     }
-    const head = [...unsignedLeb(runs.length), ...runs.flatMap(([count, type]) => [...unsignedLeb(count), VALUE_TYPE_CODE[type]])]
-    const out = unsignedLeb(head.length + this.code.length + 1)
-    for (const byte of head) out.push(byte)
-    for (const byte of this.code) out.push(byte)
-    out.push(0x0b)
-    return out
+    const locals = new ByteWriter(16)
+    locals.u32(runs.length)
+    for (const [count, type] of runs) {
+      locals.u32(count)
+      locals.u8(VALUE_TYPE_CODE[type])
+    }
+    this.#code.u8(END)
+    const hints = this.#hints.map(({ offset, likely }) => ({ offset: locals.size + offset, likely }))
+    return { locals: locals.bytes, code: this.#code.bytes, hints }
   }
-}
-
-function isSingleConst(code: readonly number[]): boolean {
-  for (let i = 1; i < code.length; i++) if (!(code[i]! & 0x80)) return i === code.length - 1
-  return false
 }

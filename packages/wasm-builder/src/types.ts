@@ -8,15 +8,3 @@ export interface FunctionType {
   readonly params: readonly ValueType[]
   readonly results: readonly ValueType[]
 }
-
-/** A value-producing instruction sequence without side effects on the builder: bytes in postfix order. */
-export interface Expr<T extends ValueType = ValueType> {
-  readonly type: T
-  readonly code: readonly number[]
-}
-
-export type I32 = Expr<'i32'>
-export type I64 = Expr<'i64'>
-export type F32 = Expr<'f32'>
-export type F64 = Expr<'f64'>
-export type V128 = Expr<'v128'>

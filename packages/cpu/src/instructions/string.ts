@@ -84,7 +84,7 @@ const moveBlock = (e: Emitter, w: Width, count: I64): I64 => {
     storeInt(e.b, w, to, 0, first)
     e.commit(to)
   }, () => {
-    e.b.if(i32.eqz(overlap), () => e.b.emit(to, from, length, [0xfc, 10, 0, 0]), () => {
+    e.b.if(i32.eqz(overlap), () => e.b.memoryCopy(to, from, length), () => {
       const at = e.b.variable(i32.const(0))
       e.b.loop((again) => {
         storeInt(e.b, w, i32.add(to, at.get), 0, loadInt(w, i32.add(from, at.get), 0))
@@ -122,8 +122,8 @@ function fill(e: Emitter, w: Width, to: I32, value: Int, length: I32): void {
       e.b.brIf(again, i32.lt_u(at.get, length))
     })
   }
-  if (w === 8) e.b.emit(to, value, length, [0xfc, 11, 0])
-  else e.b.if(value.type === 'i64' ? i64.eqz(value) : i32.eqz(value), () => e.b.emit(to, i32.const(0), length, [0xfc, 11, 0]), loop)
+  if (value.type === 'i32' && w === 8) e.b.memoryFill(to, value, length)
+  else e.b.if(value.type === 'i64' ? i64.eqz(value) : i32.eqz(value), () => e.b.memoryFill(to, i32.const(0), length), loop)
 }
 
 const load: Element = (e, w) => {

@@ -1,4 +1,4 @@
-import { callExpr, i32, i64, ModuleBuilder } from '@entresol/wasm-builder'
+import { callExpr, callIndirectExpr, i32, i64, ModuleBuilder } from '@entresol/wasm-builder'
 import type { FunctionBuilder, FunctionType, Label, Local } from '@entresol/wasm-builder'
 import { CodedError } from '@entresol/kit'
 import type { InstructionTable, Variant } from '../decode/variants.ts'
@@ -215,8 +215,7 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
     const open = (index: number, labels: Label[]): void => {
       if (index < 0) {
         b.block((outOfLine) => b.brTable(i32.load16_u(record.get), labels.slice().reverse(), outOfLine))
-        b.callIndirect(handlerType, 0, i32.load16_u(record.get), cpu.get, record.get)
-        b.emit([0x21, status.index])
+        b.set(status, callIndirectExpr('i32', handlerType, 0, i32.load16_u(record.get), [cpu.get, record.get]))
         b.br(dispatchStatus)
         return
       }
