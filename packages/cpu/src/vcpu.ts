@@ -27,6 +27,8 @@ import type { VcpuTrace } from './trace.ts'
 import { resetState } from './system/reset.ts'
 import { describeIntercept, executeIntercepted, interceptsVariant } from './system/intercepts.ts'
 import { InstructionView } from './instruction-view.ts'
+import { helperFunctions } from './helpers.ts'
+import { Translator } from './translator/translator.ts'
 
 export interface SoftwareVcpuOptions {
   readonly id: number
@@ -49,6 +51,10 @@ export interface SoftwareVcpuOptions {
   readonly codeFrames?: CodeFrames
   /** PAUSE ends the slice: whoever spins waits for another vCPU of the same thread. */
   readonly yieldOnPause?: boolean
+  /** Translate hot code to WebAssembly (default true); without, everything is interpreted. */
+  readonly translate?: boolean
+  /** Called between instructions, in the vCPU's thread, after another thread set KICK. */
+  readonly onKick?: () => void
   /** Called back with what happens, for logs. Costs nothing when absent. */
   readonly trace?: VcpuTrace
 }
@@ -76,6 +82,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   readonly paravirtual: ParavirtualMsrs | undefined
   readonly trace: VcpuTrace | undefined
   readonly #yieldOnPause: boolean
+  readonly #onKick: (() => void) | undefined
   readonly intercepts: Intercepts = { ...NO_INTERCEPTS }
   readonly code: CodeCache
   /** Which machine frames are code for any vCPU. */
@@ -84,6 +91,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   readonly #tscFrequency: number
   readonly #wasm: InterpreterExports
   readonly #fetcher: CodeFetcher
+  readonly translator: Translator | undefined
   readonly #instruction: InstructionView
   #tscOffset = 0n
   #fault: GuestFault | undefined
@@ -129,6 +137,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.#tscFrequency = options.tscFrequency ?? 1e9
     this.trace = options.trace
     this.#yieldOnPause = options.yieldOnPause ?? false
+    this.#onKick = options.onKick
     this.state = new CpuState(options.memory)
     this.tlb = new Tlb(this.state)
     const { trace } = options
@@ -141,7 +150,9 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       intercepted: (variant) => interceptsVariant(this.intercepts, variant),
       onNewCode: (frame) => frames.add(frame),
       onCodeGone: (frame) => frames.remove(frame),
+      onOverwritten: (page, from, to) => this.translator?.overwritten(page, from, to),
       onFlush: () => {
+        this.translator?.flush()
         this.tlb.flushFetch()
         this.#forgetPage()
       },
@@ -161,12 +172,20 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     })
     options.physical.onHostWrite((address, length) => this.code.wrote(address, length))
     this.#fetcher = new CodeFetcher(this.state, this.memory, this.tlb, this.code)
-    this.#wasm = instantiateInterpreter(options.memory, {
+    const helpers = helperFunctions(options.memory)
+    if (options.translate ?? true) {
+      this.translator = new Translator({
+        state: this.state, memory: options.memory, code: this.code, helpers, fill: (access) => this.#fill(access),
+      })
+    }
+    this.#wasm = instantiateInterpreter(options.memory, helpers, {
       slow: (record, access) => this.#slow(record, access),
       commit: () => this.#guard(undefined, () => this.memory.commit()),
       raise: (vector, errorCode) => void (this.#fault ??= new GuestFault(vector, errorCode)),
       host: (number, record) => this.#host(number, record),
       lookup: () => this.#lookup(),
+      hot: (record) => this.translator?.hot(record) ?? record,
+      enter: this.translator?.enter ?? (() => 0),
     })
     this.#instruction = new InstructionView(this.state, this.#wasm, this.code, () => this.#takeFault())
     this.reset()
@@ -335,6 +354,16 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     }
   }
 
+  /** For translated code: plain memory, or the interpreter carries the access out. */
+  #fill(access: number): number {
+    try {
+      return this.memory.fill(access)
+    } catch (thrown) {
+      if (!(thrown instanceof GuestFault)) this.#failure = thrown
+      return 0
+    }
+  }
+
   #takeFault(): GuestFault | undefined {
     const fault = this.#fault
     this.#fault = undefined
@@ -375,6 +404,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   run(instructions: number): VcpuExit {
     this.#begin(instructions)
     for (;;) {
+      if (this.state.u32(L.KICK)) this.#kicked()
       const exit = this.#boundary()
       if (exit) return this.#end(exit)
       if (this.#fuel < 0) return this.#end({ reason: 'slice' })
@@ -387,6 +417,12 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       const event = this.#afterExecution(left)
       if (event) return this.#end(event)
     }
+  }
+
+  /** Another thread left something to look at. Cleared before it is looked at, so that what comes meanwhile kicks again. */
+  #kicked(): void {
+    this.state.clearKick()
+    this.#onKick?.()
   }
 
   /** Exactly one instruction, or one iteration of a string instruction: for debuggers and comparisons with other CPUs. */

@@ -1,9 +1,13 @@
 import type { MachineMemory } from '@entresol/interfaces'
 import { Decoder, MAX_INSTRUCTION_BYTES } from '../decode/decoder.ts'
-import type { DecodeMode } from '../decode/decoder.ts'
+import type { DecodedInstruction, DecodeMode } from '../decode/decoder.ts'
 import type { InstructionTable, TableEntry, Variant } from '../decode/variants.ts'
-import { PSEUDO_CONTINUE, PSEUDO_CROSS, PSEUDO_EXIT, PSEUDO_GENERAL_PROTECTION, PSEUDO_INTERCEPT, PSEUDO_UNDEFINED } from '../interpreter/module.ts'
-import { R_FLAGS, R_HANDLER, R_LENGTH, R_OFFSET, RECORD_BYTES, RECORD_LEGACY } from '../interpreter/records.ts'
+import {
+  PSEUDO_CONTINUE, PSEUDO_COUNT, PSEUDO_CROSS, PSEUDO_EXIT, PSEUDO_GENERAL_PROTECTION, PSEUDO_INTERCEPT, PSEUDO_REGION, PSEUDO_UNDEFINED,
+} from '../interpreter/pseudo.ts'
+import {
+  R_FLAGS, R_HANDLER, R_LENGTH, R_OFFSET, R_REGION_ENTRY, R_REGION_ORIGINAL, R_REGION_SLOT, RECORD_BYTES, RECORD_LEGACY,
+} from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 
 const PAGE = 4096
@@ -36,8 +40,17 @@ export interface CodeCacheOptions {
   readonly onNewCode: (frame: number) => void
   /** Nothing decoded from the frame is left. */
   readonly onCodeGone: (frame: number) => void
+  /** Instructions decoded from bytes [from, to) of the page were overwritten. */
+  readonly onOverwritten: (page: CodePageId, from: number, to: number) => void
   /** Everything was dropped: fetch tags and the current page are stale. */
   readonly onFlush: () => void
+}
+
+/** A page of code: machine frame and code mode, and the table of its records. */
+export interface CodePageId {
+  readonly frame: number
+  readonly mode: number
+  readonly table: number
 }
 
 /**
@@ -55,6 +68,7 @@ export class CodeCache {
   #next: number
   /** Table address by frame number * 8 + mode. */
   readonly #tables = new Map<number, number>()
+  readonly #pages = new Map<number, CodePageId>()
   /** Bit m set: frame has a table for mode m. */
   readonly #codeFrames: Uint8Array
   readonly #decoder: Decoder
@@ -89,6 +103,7 @@ export class CodeCache {
     this.#next += TABLE_BYTES
     this.#u32.fill(0, table >>> 2, (table + TABLE_BYTES) >>> 2)
     this.#tables.set(key, table)
+    this.#pages.set(table, { frame, mode, table })
     const fresh = !this.#codeFrames[frame >>> 12]
     this.#codeFrames[frame >>> 12]! |= 1 << mode
     if (fresh) this.#options.onNewCode(frame)
@@ -114,6 +129,7 @@ export class CodeCache {
       this.#codeFrames[frame] = 0
     }
     this.#tables.clear()
+    this.#pages.clear()
     this.#intercepted.clear()
     this.#steps.clear()
     this.#options.onFlush()
@@ -182,6 +198,50 @@ export class CodeCache {
     this.#view.setUint8(at + R_FLAGS, size.size === 64 ? 0 : RECORD_LEGACY)
   }
 
+  // Translated regions
+
+  /** The page whose record table this is. */
+  page(table: number): CodePageId {
+    return this.#pages.get(table)!
+  }
+
+  /** The instruction that was decoded at an offset of the page; undefined where there is none, or none of the guest's alone. */
+  instructionAt(page: CodePageId, offset: number): DecodedInstruction | undefined {
+    let record = this.#u32[(page.table >>> 2) + offset]!
+    if (record === 0) return undefined
+    if (this.#view.getUint16(record, true) === PSEUDO_REGION) record = this.#u32[(record + R_REGION_ORIGINAL) >>> 2]!
+    if (this.#view.getUint16(record, true) < PSEUDO_COUNT) return undefined
+    const status = this.#decoder.decode(this.#u8, page.frame + offset, page.frame + PAGE, MODES[page.mode & L.MODE_SIZE]!)
+    return status === 'ok' ? this.#decoder.snapshot() : undefined
+  }
+
+  hasRegion(page: CodePageId, offset: number): boolean {
+    const record = this.#u32[(page.table >>> 2) + offset]!
+    return record !== 0 && this.#view.getUint16(record, true) === PSEUDO_REGION
+  }
+
+  /** Control that reaches `offset` of the page enters entry `entry` of the region in `slot` from now on. */
+  enterRegion(page: CodePageId, offset: number, slot: number, entry: number): void {
+    const index = (page.table >>> 2) + offset
+    const original = this.#u32[index]!
+    const at = this.#next
+    this.#next += RECORD_BYTES
+    this.#u32.copyWithin(at >>> 2, original >>> 2, (original + RECORD_BYTES) >>> 2)
+    this.#view.setUint16(at, PSEUDO_REGION, true)
+    this.#u32[(at + R_REGION_ENTRY) >>> 2] = entry
+    this.#u32[(at + R_REGION_SLOT) >>> 2] = slot
+    this.#u32[(at + R_REGION_ORIGINAL) >>> 2] = original
+    this.#u32[index] = at
+  }
+
+  /** The region's entry is gone: the instruction's own record counts again. */
+  leaveRegion(page: CodePageId, offset: number, slot: number): void {
+    const index = (page.table >>> 2) + offset
+    const record = this.#u32[index]!
+    if (record === 0 || !this.hasRegion(page, offset) || this.#u32[(record + R_REGION_SLOT) >>> 2] !== slot) return
+    this.#u32[index] = this.#u32[(record + R_REGION_ORIGINAL) >>> 2]!
+  }
+
   /** Variant behind the last record written by `decodeRun` or `decodeStep`. */
   variantOf(record: number): Variant | undefined {
     const handler = this.#view.getUint16(record + R_HANDLER, true)
@@ -231,13 +291,19 @@ export class CodeCache {
     for (let mode = 0; mode < 8; mode++) {
       if (!(modes & (1 << mode))) continue
       const table = this.#tables.get((frame >>> 12) * 8 + mode)! >>> 2
+      let gone = false
       for (let offset = start; offset < end; offset++) {
         const record = this.#u32[table + offset]!
         if (record === 0 || offset + this.#u8[record + R_LENGTH]! <= address - frame) continue
+        if (this.#view.getUint16(record, true) === PSEUDO_REGION) {
+          this.#view.setUint16(this.#u32[(record + R_REGION_ORIGINAL) >>> 2]!, PSEUDO_CONTINUE, true)
+        }
         this.#view.setUint16(record + R_HANDLER, PSEUDO_CONTINUE, true)
         this.#u32[table + offset] = 0
         this.invalidated++
+        gone = true
       }
+      if (gone) this.#options.onOverwritten(this.#pages.get(table << 2 >>> 0)!, address - frame, end)
     }
   }
 }

@@ -69,6 +69,8 @@ export interface Emitter {
   /** MMX register or 8 bytes of memory (P, Q, N); the instruction calls `enterMmx()` first. */
   getM(operand: number): I64
   setM(operand: number, value: I64): void
+  /** Half of YMM register `number`, whatever the operands. */
+  setVectorHalf(number: number, half: 0 | 1, value: V128): void
   /** Machine-independent access to state fields by layout offset. */
   field32(offset: number): I32
   field64(offset: number): I64

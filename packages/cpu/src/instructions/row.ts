@@ -25,7 +25,11 @@ export interface Row {
   readonly options: RowOptions
 }
 
-export type Emit = (e: Emitter) => void
+export interface Emit {
+  (e: Emitter): void
+  /** TypeScript carries out all of it. */
+  readonly hosted?: true
+}
 
 export interface RowOptions {
   /** LOCK prefix allowed when operand 0 is memory. */
@@ -53,4 +57,4 @@ export const row = (mnemonic: string, encoding: string, operands: string, emit: 
   ({ mnemonic, encoding, operands, emit, options })
 
 /** A rare, long instruction carried out by TypeScript: `system/host.ts` has the function of this name. */
-export const host = (name: string): Emit => (e) => e.host(name)
+export const host = (name: string): Emit => Object.assign((e: Emitter) => e.host(name), { hosted: true as const })

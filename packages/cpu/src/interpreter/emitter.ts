@@ -315,6 +315,10 @@ export class InterpreterEmitter implements Emitter {
     else this.b.store('i32_16', address, 8, i32.const(0xffff))
   }
 
+  setVectorHalf(number: number, half: 0 | 1, value: V128): void {
+    this.b.store('v128', this.cpu, L.YMM + number * 32 + half * 16, value)
+  }
+
   field32(offset: number): I32 {
     return i32.load(this.cpu, offset)
   }

@@ -1,9 +1,10 @@
 import type { MachineMemory } from '@entresol/interfaces'
 import { InstructionTable } from '../decode/variants.ts'
-import { HELPER_GLOBALS, HELPER_TYPES, helperFunctions } from '../helpers.ts'
+import { HELPER_GLOBALS, HELPER_TYPES } from '../helpers.ts'
 import { INSTRUCTIONS } from '../instructions/index.ts'
 import { HOST_FUNCTIONS } from '../system/host.ts'
-import { buildInterpreter, PSEUDO_COUNT } from './module.ts'
+import { buildInterpreter } from './module.ts'
+import { PSEUDO_COUNT } from './pseudo.ts'
 
 /** What the generated module calls back: see InterpreterFunctions. */
 export interface InterpreterImports {
@@ -12,6 +13,10 @@ export interface InterpreterImports {
   raise(vector: number, errorCode: number): void
   host(number: number, record: number): number
   lookup(): number
+  /** A record that control reached often → the record to go on at, which may be that of a region now. */
+  hot(record: number): number
+  /** Runs a region: see translator/core.ts. */
+  readonly enter: (cpu: number, slot: number, entry: number) => number
 }
 
 export interface InterpreterExports {
@@ -42,8 +47,9 @@ function interpreterModule(memory: MachineMemory): WebAssembly.Module {
   return module
 }
 
-export function instantiateInterpreter(memory: MachineMemory, imports: InterpreterImports): InterpreterExports {
-  const { slow, commit, raise, host, lookup } = imports
-  const env = { memory: memory.wasm, slow, commit, raise, host, lookup }
-  return new WebAssembly.Instance(interpreterModule(memory), { env, helpers: helperFunctions(memory) }).exports as unknown as InterpreterExports
+/** `helpers`: what instruction rows call by name, see helpers.ts. */
+export function instantiateInterpreter(memory: MachineMemory, helpers: WebAssembly.ModuleImports, imports: InterpreterImports): InterpreterExports {
+  const { slow, commit, raise, host, lookup, hot, enter } = imports
+  const env = { memory: memory.wasm, slow, commit, raise, host, lookup, hot, enter }
+  return new WebAssembly.Instance(interpreterModule(memory), { env, helpers }).exports as unknown as InterpreterExports
 }

@@ -1,4 +1,4 @@
-import { callExpr, callIndirectExpr, i32, i64, ModuleBuilder } from '@entresol/wasm-builder'
+import { callExpr, callIndirectExpr, i32, i64, ModuleBuilder, v128 } from '@entresol/wasm-builder'
 import type { FunctionBuilder, FunctionType, Label, Local } from '@entresol/wasm-builder'
 import { CodedError } from '@entresol/kit'
 import type { InstructionTable, Variant } from '../decode/variants.ts'
@@ -6,21 +6,10 @@ import * as L from '../state/layout.ts'
 import { InterpreterEmitter } from './emitter.ts'
 import type { HandlerExits, InterpreterFunctions } from './emitter.ts'
 import { emitLinear, emitOffset } from './functions.ts'
+import {
+  PSEUDO_CONTINUE, PSEUDO_COUNT, PSEUDO_CROSS, PSEUDO_EXIT, PSEUDO_GENERAL_PROTECTION, PSEUDO_INTERCEPT, PSEUDO_REGION, PSEUDO_UNDEFINED,
+} from './pseudo.ts'
 import * as R from './records.ts'
-
-/** Handlers that stand for no instruction. */
-export const PSEUDO_CONTINUE = 0
-/** Leaves at this record's RIP: ends a single step. */
-export const PSEUDO_EXIT = 1
-/** An instruction that crosses into the next page: fetched anew each time by the host function `cross-page`. */
-export const PSEUDO_CROSS = 2
-/** Raises #UD. */
-export const PSEUDO_UNDEFINED = 3
-/** Fetch beyond CS.limit or an instruction over 15 bytes: #GP(0). */
-export const PSEUDO_GENERAL_PROTECTION = 4
-/** Hands the instruction to the monitor. */
-export const PSEUDO_INTERCEPT = 5
-export const PSEUDO_COUNT = 6
 
 export interface HelperImport {
   readonly name: string
@@ -49,6 +38,8 @@ export function buildInterpreter(
   const raise = module.importFunction('env', 'raise', { params: ['i32', 'i32'], results: [] })
   const host = module.importFunction('env', 'host', { params: ['i32', 'i32'], results: ['i32'] })
   const lookup = module.importFunction('env', 'lookup', { params: [], results: ['i32'] })
+  const hot = module.importFunction('env', 'hot', { params: ['i32'], results: ['i32'] })
+  const enter = module.importFunction('env', 'enter', { params: ['i32', 'i32', 'i32'], results: ['i32'] })
   const helperIndex = new Map(helpers.map((h) => [h.name, module.importFunction('helpers', h.name, h.type)]))
   const globalIndex = new Map(globals.map((g) => [g.name, module.importGlobal('helpers', g.name, g.type)]))
   const offset = module.func({ params: ['i32', 'i32'], results: ['i64'] }, 'offset')
@@ -89,8 +80,9 @@ export function buildInterpreter(
     slots[variant.id] = index
   }
   module.table(slots)
-  const hot = table.variants.filter((v) => v.hot)
-  emitRun(module, hot, { raise, host, lookup, crossPage: functions.hostFunction('cross-page'), intercept: functions.hostFunction('intercept') }, emitBody)
+  emitRun(module, table.variants.filter((v) => v.hot), {
+    raise, host, lookup, hot, enter, crossPage: functions.hostFunction('cross-page'), intercept: functions.hostFunction('intercept'),
+  }, emitBody)
   return module.encode()
 }
 
@@ -98,6 +90,8 @@ interface RunFunctions {
   raise: number
   host: number
   lookup: number
+  hot: number
+  enter: number
   crossPage: number
   intercept: number
 }
@@ -142,7 +136,7 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
               })
               burn(i32.add(count, i32.const(1)))
               b.set(entry, record.get)
-              b.brIf(top, i32.ge_s(i32.load(cpu.get, L.FUEL), i32.const(0)))
+              b.brIf(top, i32.ge_s(i32.or(i32.load(cpu.get, L.FUEL), i32.load(cpu.get, L.KICK)), i32.const(0)))
               b.store('i32', cpu.get, L.CURRENT_RECORD, record.get)
               leave(R.LEFT_AT_RECORD)
             })
@@ -194,6 +188,14 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
       b.set(status, callExpr('i32', f.host, [i32.const(f.intercept), record.get]))
       b.br(dispatchStatus)
     }
+    pseudo[PSEUDO_REGION] = () => {
+      b.set(status, callExpr('i32', f.enter, [cpu.get, i32.load(record.get, R.R_REGION_SLOT), i32.load(record.get, R.R_REGION_ENTRY)]))
+      b.set(rip, i64.load(cpu.get, L.RIP))
+      b.if(i32.eq(status.get, i32.const(R.REGION_BAILED)), () => emitBailed(top))
+      // Regions count their instructions themselves.
+      b.set(entry, i32.add(record.get, i32.const(R.RECORD_BYTES)))
+      b.br(jump)
+    }
     const arms: (() => void)[] = pseudo.map((arm) => arm ?? (() => b.unreachable()))
     for (const variant of hot) {
       arms[variant.id] = () => {
@@ -225,9 +227,38 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
     open(arms.length - 1, [])
   }
 
+  /** Carries out the one instruction at `rip` of the current page, then looks for a region again. */
+  function emitBailed(top: Label): void {
+    const offset = b.let(i32.wrap_i64(i64.sub(rip.get, i64.load(cpu.get, L.PAGE_RIP))))
+    b.set(record, i32.load(i32.add(i32.load(cpu.get, L.PAGE_TABLE), i32.shl(offset, i32.const(2)))))
+    b.if(i32.eqz(record.get), () => {
+      b.set(record, callExpr('i32', f.lookup, []))
+      b.if(i32.eqz(record.get), () => leave(R.LEFT_AT_RIP))
+    })
+    b.if(i32.eq(i32.load16_u(record.get, R.R_HANDLER), i32.const(PSEUDO_REGION)), () => b.set(record, i32.load(record.get, R.R_REGION_ORIGINAL)))
+    b.if(i32.ge_u(i32.load16_u(record.get, R.R_HANDLER), i32.const(PSEUDO_COUNT)), () => {
+      const step = b.let(i32.add(cpu.get, i32.const(L.STEP_RECORDS)))
+      for (let at = 0; at < R.RECORD_BYTES; at += 16) b.store('v128', step, at, v128.load(record.get, at))
+      const next = i32.add(offset, i32.load8_u(record.get, R.R_LENGTH))
+      b.store('i32', step, R.RECORD_BYTES + R.R_HANDLER, i32.const(PSEUDO_CONTINUE))
+      b.store('i32', step, R.RECORD_BYTES + R.R_OFFSET, next)
+      b.set(record, step)
+    })
+    b.set(entry, record.get)
+    b.br(top)
+  }
+
+  /** Counts arrivals at a record; what is hot gets translated. */
+  function emitHeat(): void {
+    const counter = b.let(i32.add(cpu.get, i32.and(i32.shr_u(record.get, i32.const(4)), i32.const((L.HEAT_COUNTERS - 1) * 2))))
+    const left = b.let(i32.sub(i32.load16_u(counter, L.HEAT), i32.const(1)))
+    b.store('i32_16', counter, L.HEAT, left)
+    b.if(i32.eqz(left), () => b.set(record, callExpr('i32', f.hot, [record.get])))
+  }
+
   /** Finds the record at `rip`: same page, else fetch TLB, else the host's `lookup`. */
   function emitTransfer(top: Label): void {
-    b.if(i32.lt_s(i32.load(cpu.get, L.FUEL), i32.const(0)), () => {
+    b.if(i32.lt_s(i32.or(i32.load(cpu.get, L.FUEL), i32.load(cpu.get, L.KICK)), i32.const(0)), () => {
       b.store('i64', cpu.get, L.RIP, rip.get)
       leave(R.LEFT_AT_RIP)
     })
@@ -235,8 +266,11 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
     const offset = i32.shl(i32.and(i32.wrap_i64(linear.get), i32.const(0xfff)), i32.const(2))
     b.if(i64.eq(i64.and(linear.get, i64.const(-4096n)), i64.load(cpu.get, L.PAGE_LINEAR)), () => {
       b.set(record, i32.load(i32.add(i32.load(cpu.get, L.PAGE_TABLE), offset)))
-      b.set(entry, record.get)
-      b.brIf(top, record.get)
+      b.if(record.get, () => {
+        emitHeat()
+        b.set(entry, record.get)
+        b.br(top)
+      })
     }, () => {
       const slot = b.variable(i32.add(i32.load(cpu.get, L.TLB_BASE),
         i32.and(i32.wrap_i64(i64.shr_u(linear.get, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))))
@@ -249,6 +283,7 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
           b.store('i64', cpu.get, L.PAGE_LINEAR, page)
           b.store('i64', cpu.get, L.PAGE_RIP, i64.sub(page, i64.load(cpu.get, L.segment(L.SEG_CS) + L.SEG_BASE)))
           b.store('i32', cpu.get, L.PAGE_TABLE, table)
+          emitHeat()
           b.set(entry, record.get)
           b.br(top)
         })

@@ -27,6 +27,15 @@ export const R_DISPLACEMENT = 20
 /** Immediate sign-extended (i64); relative branches: target minus RIP of the page's start; moffs: the offset. */
 export const R_IMMEDIATE = 24
 
+/** A record that stands for a translated region (PSEUDO_REGION): number of the entry, slot in the table of regions, the instruction's own record. */
+export const R_REGION_ENTRY = 20
+export const R_REGION_SLOT = 24
+export const R_REGION_ORIGINAL = 28
+
+/** How a region was left, RIP in the state block: at a control transfer / before an instruction that the interpreter must carry out. */
+export const REGION_LEFT = 0
+export const REGION_BAILED = 1
+
 export const ADDRESS_64 = 0
 /** Effective address truncated to 32 / 16 bits. */
 export const ADDRESS_32 = 1

@@ -135,6 +135,21 @@ export class LinearMemory {
     return this.#stage(low, high, size, access, set, stack)
   }
 
+  /**
+   * Translated code's way past a TLB miss: machine address of plain memory in one page for the access at HOST_VALUE, 0 where it takes
+   * more than that: devices, page crossings, stores to decoded code, breakpoints. Throws #PF, #GP, having changed nothing but CR2.
+   */
+  fill(access: number): number {
+    const state = this.#state
+    const low = state.u32(L.HOST_VALUE)
+    const high = state.u32(L.HOST_VALUE + 4)
+    const write = (access & SLOW_WRITE) !== 0
+    const set = this.#set('current')
+    if ((low & 0xfff) + (access & SLOW_SIZE) > 0x1000 || set === L.TLB_USER_ALIGNED || this.watch?.watching || (high !== 0 && !state.mode64)) return 0
+    const address = this.#translate(low, high, write ? ACCESS_WRITE : 0, set, false)
+    return address >= 0 && !(write && this.#code.hasCode((address & ~0xfff) >>> 0)) ? address : 0
+  }
+
   /** Tells the data breakpoints of an access, once it is known not to fault. */
   #noteAccess(linear: bigint, size: number, write: boolean, set: number, stack: boolean): void {
     this.#eachPage(Number(linear & 0xffffffffn), Number(linear >> 32n), size,

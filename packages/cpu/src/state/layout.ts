@@ -48,6 +48,10 @@ export const CANONICAL_SHIFT = 0x0e0
 /** Address-size masks indexed by ADDRESS_64, ADDRESS_32, ADDRESS_16: all ones, 0xffffffff, 0xffff (i64 each). */
 export const ADDRESS_MASKS = 0x0e8
 
+/** Pending arithmetic flags while translated code runs: how FLAGS_RESULT and FLAGS_B give them (translator/lazy-flags.ts), and the second operand (i64). */
+export const FLAGS_KIND = 0x3e0
+export const FLAGS_B = 0x3e8
+
 /** Segment registers, SEGMENT_SIZE each, in x86 encoding order, then LDTR and TR. */
 export const SEGMENTS = 0x100
 export const SEGMENT_SIZE = 0x20
@@ -94,6 +98,11 @@ export const SYSENTER_ESP = 0x2c0
 export const SYSENTER_EIP = 0x2c8
 export const TSC_AUX = 0x2d0
 export const XCR0 = 0x2d8
+/**
+ * All ones while another thread wants this vCPU, else 0 (i32): generated code leaves at the next control transfer when (FUEL | KICK) < 0.
+ * The other thread sets it with Atomics.store and Atomics.notify; a halted vCPU may wait on it. Cleared by `run`.
+ */
+export const KICK = 0x2e0
 
 /** RIP of the instruction that STI holds interrupts off for; all ones: none. */
 export const INTERRUPT_SHADOW = 0x2e8
@@ -131,6 +140,13 @@ export const STEP_RECORDS = 0x800
 /** Rare system registers up to STATE_BYTES: see system/msr-state.ts. */
 export const SYSTEM = 0x900
 export const STATE_BYTES = 0x1000
+
+/** Countdowns to translation (u16) by record address: see translator/translator.ts. */
+export const HEAT = 0x2000
+export const HEAT_COUNTERS = 0x4000
+/** One byte per translated region: nonzero while its code is what memory holds. */
+export const REGION_VALID = 0xa000
+export const REGION_SLOTS = 0x6000
 
 /**
  * TLB: four sets of 4096 entries, 32 bytes each: read, write, fetch tags (u64: linear page | low bits), addend
@@ -174,10 +190,10 @@ export const FLAG_VIP = 0x100000
 export const FLAG_ID = 0x200000
 export const FLAGS_ARITHMETIC = 0x8d5
 
-/** CODE_MODE: default operand/address size in bits 0..1, then whether data segments need no checks, then CS limit and intercepts. */
+/** CODE_MODE: default operand/address size in bits 0..1, then MODE_FLAT. */
 export const MODE_16 = 0
 export const MODE_32 = 1
 export const MODE_64 = 2
 export const MODE_SIZE = 3
-/** Stack, data and code segments are flat in a 32-bit mode: reserved for the translator's use. */
-export const MODE_INTERCEPTS = 4
+/** With MODE_32: CS, SS, DS and ES are flat and the stack is a 32-bit one, so that an offset is the linear address. */
+export const MODE_FLAT = 4

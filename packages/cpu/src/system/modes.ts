@@ -8,7 +8,14 @@ export function codeMode(state: CpuState): number {
   if (!state.protectedMode || state.virtual8086) return L.MODE_16
   const attributes = state.attributes(L.SEG_CS)
   if (state.longMode && attributes & 0x200) return L.MODE_64
-  return attributes & 0x400 ? L.MODE_32 : L.MODE_16
+  if (!(attributes & 0x400)) return L.MODE_16
+  return L.MODE_32 | (isFlat(state) ? L.MODE_FLAT : 0)
+}
+
+/** CS, SS, DS and ES cover the 4 GiB from 0, and rSP is ESP. */
+function isFlat(state: CpuState): boolean {
+  const data = [L.SEG_SS, L.SEG_DS, L.SEG_ES].every((index) => (state.u32(L.segment(index) + L.SEG_PERMISSIONS) & L.SEG_FLAT) !== 0)
+  return data && (state.attributes(L.SEG_SS) & 0x400) !== 0 && state.segBase(L.SEG_CS) === 0n && state.segLimit(L.SEG_CS) === 0xffffffff
 }
 
 /** Which TLB set explicit data accesses use. SMAP applies to supervisor accesses while EFLAGS.AC is 0, alignment checks (with CR0.AM) to user ones while it is 1. */

@@ -87,7 +87,7 @@ export function loadSegment(c: SystemContext, index: number, selector: number): 
   const { state } = c
   if (!state.protectedMode || state.virtual8086) loadRealSegment(state, index, selector)
   else setSegment(state, index, index === L.SEG_SS ? stackSegment(c, selector) : dataSegment(c, selector))
-  if (index === L.SEG_SS) c.modeChanged()
+  if (index === L.SEG_SS || (state.u32(L.CODE_MODE) & L.MODE_SIZE) === L.MODE_32) c.modeChanged()
 }
 
 /** After a return to an outer level: registers the new privilege may not use become null (SDM vol. 2, RET and IRET). */

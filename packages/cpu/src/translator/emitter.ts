@@ -1,69 +1,79 @@
-import { i32, i64, callExpr } from '@entresol/wasm-builder'
-import type { Expr, FunctionBuilder, I32, I64, Local, V128 } from '@entresol/wasm-builder'
-import { CodedError } from '@entresol/kit'
+import { callExpr, globalExpr, i32, i64, simd, v128 } from '@entresol/wasm-builder'
+import type { Expr, FunctionBuilder, I32, I64, V128 } from '@entresol/wasm-builder'
 import type { DecodedInstruction } from '../decode/decoder.ts'
 import type { OperandForm } from '../decode/operands.ts'
 import { narrow, zero64 } from '../emit/arithmetic.ts'
 import type { ConditionCode, Emitter, Int, StringAccess, Width } from '../emit/emitter.ts'
-import { Flags } from '../emit/flags.ts'
 import { loadInt, storeInt } from '../emit/operand-access.ts'
-import { tlbAccess } from '../emit/tlb-access.ts'
-import { SLOW_MODIFY, SLOW_STACK, SLOW_WRITE } from '../interpreter/records.ts'
+import { SLOW_WRITE } from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
+import type { LazyFlags } from './lazy-flags.ts'
+import type { RegionLocals } from './locals.ts'
+import type { MemoryStrategy } from './memory-access.ts'
 
-/** Guest registers and flags of a translated block: WebAssembly locals, read and written as the instructions do. */
-export interface BlockLocals {
-  readonly registers: readonly Local<'i64'>[]
-  readonly flagsResult: Local<'i64'>
-  readonly flagsAux: Local<'i32'>
+/** Function and global indices of the batch's module. */
+export interface RegionFunctions {
+  helper(name: string): number
+  helperGlobal(name: string): number
 }
 
-export interface BlockExits {
-  /** (instruction RIP offset, access) → address or 0: linear address in HOST_VALUE. */
-  readonly slow: number
-  readonly commit: number
-  readonly raise: number
-  /** Writes locals back and leaves with RIP at this instruction. */
-  fault(): void
-  /** Writes locals back and leaves with RIP there. */
+/** How an instruction leaves straight execution. */
+export interface InstructionExits {
+  /** Leaves the region at this instruction: the interpreter carries it out and raises what it raises. */
+  bail(): void
+  /** Control goes on at the relative target of this instruction. */
+  branch(): void
+  /** Control goes on at a computed RIP. */
   jump(rip: I64): void
+  /** The instruction again, unless the slice is over. */
+  repeat(): void
 }
 
-/** Absent from this first slice: such an instruction ends the block before it, and the interpreter takes it. */
-const absent = (what: string): never => {
-  throw new CodedError('not-translatable', `${what} is not translated yet`)
+/** What the instructions of a basic block share. */
+export interface BlockContext {
+  readonly f: FunctionBuilder
+  readonly cpu: I32
+  readonly locals: RegionLocals
+  readonly memory: MemoryStrategy
+  readonly functions: RegionFunctions
+  readonly flags: LazyFlags
+  /** Register units checked in this block already. */
+  readonly units: Set<string>
+  readonly mode64: boolean
 }
 
-/** Emits one instruction of a translated block in 64-bit mode: everything the interpreter reads from a record is a constant here. */
-export class TranslatorEmitter implements Emitter {
+const ADDRESS_32 = 0xffffffffn
+const vectorNumber = (cell: number): number => (cell - L.YMM) >> 5
+
+/** Emits one instruction of a region: what the interpreter reads from a record is a constant here, guest registers are locals. */
+export class RegionEmitter implements Emitter {
   readonly b: FunctionBuilder
   readonly cpu: I32
   readonly width: Width
   readonly vectorLength: 128 | 256
-  readonly vex = false
+  readonly vex: boolean
   readonly rep: 'none' | 'rep' | 'repne'
+  readonly #c: BlockContext
   readonly #i: DecodedInstruction
-  readonly #rip: bigint
-  readonly #locals: BlockLocals
-  readonly #exits: BlockExits
-  readonly #flags: Flags
+  /** Offset of the instruction in its page. */
+  readonly #offset: number
+  readonly #exits: InstructionExits
+  #linearOnce: I64 | undefined
+  #vectorAddress: I32 | undefined
   #displacement: I64 | undefined
 
-  constructor(b: FunctionBuilder, cpu: I32, instruction: DecodedInstruction, rip: bigint, locals: BlockLocals, exits: BlockExits) {
-    this.b = b
-    this.cpu = cpu
+  constructor(context: BlockContext, instruction: DecodedInstruction, offset: number, exits: InstructionExits) {
+    this.b = context.f
+    this.cpu = context.cpu
+    this.#c = context
     this.#i = instruction
-    this.#rip = rip
-    this.#locals = locals
+    this.#offset = offset
     this.#exits = exits
-    this.width = instruction.variant.width
-    this.vectorLength = instruction.variant.vectorBytes === 32 ? 256 : 128
-    this.rep = instruction.variant.repeat
-    this.#flags = new Flags(b, {
-      aux: locals.flagsAux.get, result: locals.flagsResult.get,
-      setAux: (value) => b.set(locals.flagsAux, value),
-      setResult: (value) => b.set(locals.flagsResult, value),
-    })
+    const { variant } = instruction
+    this.width = variant.width
+    this.vectorLength = variant.vectorBytes === 32 ? 256 : 128
+    this.vex = variant.row.encoding.startsWith('VEX')
+    this.rep = variant.repeat
   }
 
   #form(operand: number): OperandForm {
@@ -71,63 +81,60 @@ export class TranslatorEmitter implements Emitter {
   }
 
   isMemory(operand: number): boolean {
-    return this.#form(operand).kind === 'memory'
+    const { kind } = this.#form(operand)
+    return kind === 'memory' || kind === 'moffs'
   }
 
   widthOf(operand: number): Width {
     return this.#form(operand).width
   }
 
+  // General registers
+
   /** A register by its state offset: byte 1 of a cell is AH, CH, DH or BH. */
   #read(cell: number, width: Width): Int {
-    const local = this.#locals.registers[(cell - L.REGS) >> 3]!
-    const value = cell & 1 ? i64.shr_u(local.get, i64.const(8)) : local.get
-    return this.b.let(narrow(width, value))
+    const value = this.#c.locals.register((cell - L.REGS) >> 3)
+    return this.b.let(narrow(width, cell & 1 ? i64.shr_u(value, i64.const(8)) : value))
   }
 
   #write(cell: number, width: Width, value: Int): void {
-    const local = this.#locals.registers[(cell - L.REGS) >> 3]!
+    const { locals } = this.#c
+    const number = (cell - L.REGS) >> 3
     if (width >= 32) {
-      this.b.set(local, value.type === 'i64' ? value : i64.extend_i32_u(value))
+      locals.setRegister(number, width === 32 && value.type === 'i64' ? i64.and(value, i64.const(ADDRESS_32)) : zero64(value))
       return
     }
     const shift = cell & 1 ? 8n : 0n
     const bits = width === 8 ? 0xffn : 0xffffn
     const part = i64.shl(i64.and(zero64(value), i64.const(bits)), i64.const(shift))
-    this.b.set(local, i64.or(i64.and(local.get, i64.const(~(bits << shift))), part))
+    locals.setRegister(number, i64.or(i64.and(locals.register(number), i64.const(~(bits << shift))), part))
   }
 
-  #cell(form: OperandForm & { kind: 'gpr' }): number {
-    return form.field === 'rm' ? this.#i.rm : form.field === 'reg' ? this.#i.reg : this.#i.vvvv
+  #cell(field: 'rm' | 'reg' | 'vvvv'): number {
+    return this.#i[field]
   }
 
   get(operand: number): Int {
     const form = this.#form(operand)
     switch (form.kind) {
-      case 'gpr': return this.#read(this.#cell(form), form.width)
+      case 'gpr': return this.#read(this.#cell(form.field), form.width)
       case 'fixed': return this.reg(form.number, form.width)
       case 'constant': return i32.const(form.value)
       case 'stack': return i32.const(this.#i.rm)
-      case 'immediate': return this.#constant(form.width)
-      case 'memory': return this.b.let(loadInt(form.width, this.readAddress(form.width / 8), 0))
-      default: return absent(`operand ${form.kind}`)
+      case 'immediate': return form.width === 64 ? i64.const(this.#i.immediate) : i32.const(BigInt.asIntN(32, BigInt.asUintN(form.width, this.#i.immediate)))
+      case 'memory': case 'moffs': return this.b.let(loadInt(form.width, this.readAddress(form.width / 8), 0))
+      default: return i32.const(this.#i.reg)
     }
-  }
-
-  #constant(width: Width): Int {
-    return width === 64 ? i64.const(this.#i.immediate) : i32.const(BigInt.asUintN(width, this.#i.immediate))
   }
 
   set(operand: number, value: Int): void {
     const form = this.#form(operand)
-    if (form.kind === 'gpr') this.#write(this.#cell(form), form.width, value)
+    if (form.kind === 'gpr') this.#write(this.#cell(form.field), form.width, value)
     else if (form.kind === 'fixed') this.setReg(form.number, form.width, value)
-    else if (form.kind === 'memory') {
+    else {
       const bound = this.b.let(value)
-      const address = this.writeAddress(form.width / 8)
-      storeInt(this.b, form.width, address, 0, bound)
-      this.commit(address)
-    } else absent(`operand ${form.kind}`)
+      storeInt(this.b, form.width, this.writeAddress(form.width / 8), 0, bound)
+    }
   }
 
   modify(operand: number, compute: (old: Int) => Int): void {
@@ -138,60 +145,6 @@ export class TranslatorEmitter implements Emitter {
     }
     const address = this.modifyAddress(form.width / 8)
     storeInt(this.b, form.width, address, 0, compute(this.b.let(loadInt(form.width, address, 0))))
-    this.commit(address)
-  }
-
-  effectiveAddress(): I64 {
-    const i = this.#i
-    const base = i.ripRelative ? i64.const(this.#rip + BigInt(i.length)) : i.base === L.ZERO ? undefined : this.#locals.registers[(i.base - L.REGS) >> 3]!.get
-    const index = i.index === L.ZERO ? undefined : this.#locals.registers[(i.index - L.REGS) >> 3]!.get
-    let sum: I64 = i64.const(i.displacement)
-    if (base) sum = i.displacement ? i64.add(base, sum) : base
-    if (index) sum = i64.add(sum, i.scale ? i64.shl(index, i64.const(i.scale)) : index)
-    return this.b.let(i.addressSize === 32 ? i64.and(sum, i64.const(0xffffffffn)) : sum)
-  }
-
-  #linear(): I64 {
-    let linear = this.effectiveAddress()
-    if (this.#i.segment >= L.SEG_FS) linear = i64.add(linear, i64.load(this.cpu, L.segment(this.#i.segment)))
-    if (this.#displacement) linear = i64.add(linear, this.#displacement)
-    return this.b.let(linear)
-  }
-
-  #translate(linear: I64, size: number, access: number): I32 {
-    return tlbAccess(this.b, this.cpu, linear, size, access & SLOW_WRITE ? L.TLB_WRITE : L.TLB_READ, (address) => {
-      const stack = this.#i.segment === L.SEG_SS ? SLOW_STACK : 0
-      this.b.set(address, callExpr('i32', this.#exits.slow, [i32.const(size | access | stack)]))
-      this.b.if(i32.eqz(address.get), () => this.#exits.fault())
-    })
-  }
-
-  readAddress(size: number, offset = 0): I32 {
-    return this.#translate(this.b.let(i64.add(this.#linear(), i64.const(offset))), size, 0)
-  }
-
-  writeAddress(size: number, offset = 0): I32 {
-    return this.#translate(this.b.let(i64.add(this.#linear(), i64.const(offset))), size, SLOW_WRITE)
-  }
-
-  modifyAddress(size: number): I32 {
-    return this.#translate(this.#linear(), size, SLOW_WRITE | SLOW_MODIFY)
-  }
-
-  displaceAddress(displacement: I64): void {
-    this.#displacement = displacement
-  }
-
-  commit(address: I32): void {
-    this.b.if(i32.eq(address, i32.add(this.cpu, i32.const(L.SCRATCH))), () => this.b.call(this.#exits.commit))
-  }
-
-  requireAligned(bytes: number): void {
-    this.raiseIf(i32.wrap_i64(i64.and(this.#linear(), i64.const(bytes - 1))), 13, 0)
-  }
-
-  immediate(): I64 {
-    return i64.const(this.#i.immediate)
   }
 
   reg(number: number, width: Width): Int {
@@ -202,31 +155,253 @@ export class TranslatorEmitter implements Emitter {
     this.#write(L.REGS + number * 8, width, value)
   }
 
+  // Addresses
+
+  #maskAddress(value: I64): I64 {
+    const { addressSize } = this.#i
+    return addressSize === 64 ? value : i64.and(value, i64.const(addressSize === 32 ? ADDRESS_32 : 0xffffn))
+  }
+
+  effectiveAddress(): I64 {
+    const i = this.#i
+    const { locals } = this.#c
+    if (i.moffs) return i64.const(i.immediate)
+    let displacement = BigInt(i.displacement)
+    if (i.ripRelative) displacement += BigInt(this.#offset + i.length)
+    if (i.variant.row.options.addressAfterPop && i.base === L.REGS + 4 * 8) displacement += BigInt(this.width / 8)
+    let sum: I64 = i64.const(displacement)
+    const base = i.ripRelative ? locals.pageRip.get : i.base === L.ZERO ? undefined : locals.register((i.base - L.REGS) >> 3)
+    if (base) sum = displacement ? i64.add(base, sum) : base
+    if (i.index !== L.ZERO) {
+      const index = locals.register((i.index - L.REGS) >> 3)
+      sum = i64.add(sum, i.scale ? i64.shl(index, i64.const(i.scale)) : index)
+    }
+    return this.b.let(this.#maskAddress(sum))
+  }
+
+  /** Linear address of `offset` in a segment; what a segment's limit or rights refuse is the interpreter's. */
+  #segmented(segment: number, offset: I64, size: number, write: boolean): I64 {
+    const { mode64 } = this.#c
+    if (segment < L.SEG_FS) return offset
+    const at = L.segment(segment)
+    const base = i64.load(this.cpu, at + L.SEG_BASE)
+    if (mode64) return this.b.let(i64.add(offset, base))
+    const bound = this.b.let(offset)
+    const refused = i32.eqz(i32.and(i32.load(this.cpu, at + L.SEG_PERMISSIONS), i32.const(write ? 2 : 1)))
+    const outside = i32.or(i64.lt_u(bound, i64.load32_u(this.cpu, at + L.SEG_FIRST)),
+      i64.gt_u(i64.add(bound, i64.const(size - 1)), i64.load32_u(this.cpu, at + L.SEG_LAST)))
+    this.b.if(i32.or(refused, outside), () => this.#exits.bail())
+    return this.b.let(i64.and(i64.add(bound, base), i64.const(ADDRESS_32)))
+  }
+
+  #linear(size: number, write: boolean): I64 {
+    if (this.#linearOnce) return this.#linearOnce
+    let offset = this.effectiveAddress()
+    if (this.#displacement) offset = this.b.let(this.#maskAddress(i64.add(offset, this.#displacement)))
+    return this.#linearOnce = this.#segmented(this.#i.segment, offset, size, write)
+  }
+
+  #translate(linear: I64, size: number, write: boolean): I32 {
+    return this.#c.memory.address(this.b, { linear, size, write, bail: () => this.#exits.bail() })
+  }
+
+  readAddress(size: number, offset = 0): I32 {
+    return this.#translate(i64.add(this.#linear(size, false), i64.const(offset)), size, false)
+  }
+
+  writeAddress(size: number, offset = 0): I32 {
+    return this.#translate(i64.add(this.#linear(size, true), i64.const(offset)), size, true)
+  }
+
+  modifyAddress(size: number): I32 {
+    return this.writeAddress(size)
+  }
+
+  displaceAddress(displacement: I64): void {
+    this.#displacement = displacement
+  }
+
+  /** Stores that need more than a store never get here: they bail. */
+  commit(): void {}
+
+  requireAligned(bytes: number, write = false): void {
+    const linear = this.#linear(bytes, write)
+    this.b.if(i32.and(i32.wrap_i64(linear), i32.const(bytes - 1)), () => this.#exits.bail())
+  }
+
+  immediate(): I64 {
+    return i64.const(this.#i.immediate)
+  }
+
+  // Vectors
+
+  #vector(form: OperandForm): number {
+    const field = (form as { field: 'rm' | 'reg' | 'vvvv' | 'is4' }).field
+    return vectorNumber(field === 'is4' ? Number(this.#i.immediate) : this.#i[field])
+  }
+
+  getV(operand: number, unaligned = false): V128 {
+    const form = this.#form(operand)
+    if (form.kind !== 'memory') return this.b.let(this.#c.locals.vector(this.#vector(form), 0))
+    if (!unaligned && !this.vex) this.requireAligned(16)
+    return this.b.let(v128.load(this.readAddress(16)))
+  }
+
+  getHalf(operand: number, half: 0 | 1): V128 {
+    const form = this.#form(operand)
+    if (form.kind !== 'memory') return this.b.let(this.#c.locals.vector(this.#vector(form), half))
+    this.#vectorAddress ??= this.readAddress(32)
+    return this.b.let(v128.load(this.#vectorAddress, half * 16))
+  }
+
+  getV32(operand: number): I32 {
+    const form = this.#form(operand)
+    return this.b.let(form.kind === 'memory' ? i32.load(this.readAddress(4)) : simd.extract('i32', 0x1b, this.#c.locals.vector(this.#vector(form), 0), 0))
+  }
+
+  getV64(operand: number): I64 {
+    const form = this.#form(operand)
+    return this.b.let(form.kind === 'memory' ? i64.load(this.readAddress(8)) : simd.extract('i64', 0x1d, this.#c.locals.vector(this.#vector(form), 0), 0))
+  }
+
+  setV(operand: number, value: V128, unaligned = false): void {
+    const form = this.#form(operand)
+    if (form.kind !== 'memory') {
+      this.#setVector(this.#vector(form), value)
+      return
+    }
+    const bound = this.b.let(value)
+    if (!unaligned && !this.vex) this.requireAligned(16, true)
+    this.b.store('v128', this.writeAddress(16), 0, bound)
+  }
+
+  #setVector(number: number, low: V128): void {
+    this.#c.locals.setVector(number, 0, low)
+    if (this.vex) this.#c.locals.zeroVector(number, 1)
+  }
+
+  setHalves(operand: number, low: V128, high: V128): void {
+    const form = this.#form(operand)
+    const [l, h] = [this.b.let(low), this.b.let(high)]
+    if (form.kind !== 'memory') {
+      const number = this.#vector(form)
+      this.#c.locals.setVector(number, 0, l)
+      this.#c.locals.setVector(number, 1, h)
+      return
+    }
+    const address = this.writeAddress(32)
+    this.b.store('v128', address, 0, l)
+    this.b.store('v128', address, 16, h)
+  }
+
+  setV32(operand: number, value: I32, upper?: V128): void {
+    this.#setLow(operand, value, 0x1c, upper)
+  }
+
+  setV64(operand: number, value: I64, upper?: V128): void {
+    this.#setLow(operand, value, 0x1e, upper)
+  }
+
+  #setLow(operand: number, value: I32 | I64, replaceLane: number, upper?: V128): void {
+    const form = this.#form(operand)
+    const bound = this.b.let(value as Expr)
+    if (form.kind === 'memory') {
+      this.b.store(bound.type as 'i32' | 'i64', this.writeAddress(bound.type === 'i32' ? 4 : 8), 0, bound)
+      return
+    }
+    const number = this.#vector(form)
+    this.#setVector(number, simd.replace(replaceLane, upper ?? this.#c.locals.vector(number, 0), 0, bound))
+  }
+
+  getM(operand: number): I64 {
+    const form = this.#form(operand)
+    if (form.kind !== 'memory') return this.b.let(i64.load(this.cpu, this.#cell((form as { field: 'rm' | 'reg' }).field)))
+    return this.b.let(form.bytes === 4 ? i64.load32_u(this.readAddress(4)) : i64.load(this.readAddress(8)))
+  }
+
+  setM(operand: number, value: I64): void {
+    const form = this.#form(operand)
+    const bound = this.b.let(value)
+    if (form.kind === 'memory') {
+      this.b.store('i64', this.writeAddress(8), 0, bound)
+      return
+    }
+    const cell = this.#cell((form as { field: 'rm' | 'reg' }).field)
+    this.b.store('i64', this.cpu, cell, bound)
+    // An MMX write sets the register's exponent and sign to ones (SDM vol. 1, 9.5.1).
+    this.b.store('i32_16', this.cpu, cell + 8, i32.const(0xffff))
+  }
+
+  setVectorHalf(number: number, half: 0 | 1, value: V128): void {
+    this.#c.locals.setVector(number, half, value)
+  }
+
+  field32(offset: number): I32 {
+    if (offset >= L.YMM && offset < L.MXCSR) {
+      return simd.extract('i32', 0x1b, this.#c.locals.vector(vectorNumber(offset), (offset >> 4) & 1), (offset >> 2) & 3)
+    }
+    return i32.load(this.cpu, offset)
+  }
+
+  field64(offset: number): I64 {
+    if (offset < L.ZERO) return this.#c.locals.register((offset - L.REGS) >> 3)
+    if (offset >= L.YMM && offset < L.MXCSR) {
+      return simd.extract('i64', 0x1d, this.#c.locals.vector(vectorNumber(offset), (offset >> 4) & 1), (offset >> 3) & 1)
+    }
+    return i64.load(this.cpu, offset)
+  }
+
+  setField32(offset: number, value: I32): void {
+    this.b.store('i32', this.cpu, offset, value)
+    if (offset === L.TLB_BASE) this.b.set(this.#c.locals.tlb, i32.load(this.cpu, L.TLB_BASE))
+  }
+
+  setField64(offset: number, value: I64): void {
+    if (offset < L.ZERO) this.#c.locals.setRegister((offset - L.REGS) >> 3, value)
+    else this.b.store('i64', this.cpu, offset, value)
+  }
+
+  requireUnit(unit: 'x87' | 'mmx' | 'sse' | 'avx'): void {
+    const { units } = this.#c
+    if (!units.has(unit)) {
+      units.add(unit)
+      const bit = { x87: L.UNIT_X87, mmx: L.UNIT_MMX, sse: L.UNIT_SSE, avx: L.UNIT_AVX }[unit]
+      this.b.if(i32.eqz(i32.and(i32.load(this.cpu, L.UNITS), i32.const(bit))), () => this.#exits.bail())
+    }
+    // The status word's summary bit: an unmasked exception waits (SDM vol. 1, 8.6).
+    if (unit === 'x87' || unit === 'mmx') this.b.if(i32.and(i32.load(this.cpu, L.FPU_STATUS), i32.const(0x80)), () => this.#exits.bail())
+  }
+
   // Flags
 
-  flagsAdd(width: Width, a: Int, b: Int, result: Int): void { this.#flags.add(width, a, b, result) }
-  flagsAdc(width: Width, a: Int, b: Int, result: Int, carryIn: I32): void { this.#flags.adc(width, a, b, result, carryIn) }
-  flagsSub(width: Width, a: Int, b: Int, result: Int): void { this.#flags.sub(width, a, b, result) }
-  flagsSbb(width: Width, a: Int, b: Int, result: Int, borrowIn: I32): void { this.#flags.sbb(width, a, b, result, borrowIn) }
-  flagsLogic(width: Width, result: Int): void { this.#flags.logic(width, result) }
-  flagsInc(width: Width, result: Int): void { this.#flags.incDec(width, result, true) }
-  flagsDec(width: Width, result: Int): void { this.#flags.incDec(width, result, false) }
-  flagsSet(width: Width, result: Int, cf: I32, of: I32, af?: I32): void { this.#flags.set(width, result, cf, of, af) }
-  setArithmeticFlags(image: I32): void { this.#flags.setImage(this.b.let(image)) }
-  arithmeticFlags(): I32 { return this.#flags.image() }
-  carry(): I32 { return this.#flags.carry() }
-  setCarry(value: I32): void { this.#flags.setCarry(value) }
-  setCarryOverflow(cf: I32, of: I32): void { this.#flags.setCarryOverflow(cf, of) }
-  condition(code: ConditionCode): I32 { return this.#flags.condition(code) }
+  flagsAdd(width: Width, a: Int, b: Int): void { this.#c.flags.add(width, a, b) }
+  flagsAdc(width: Width, a: Int, b: Int, result: Int, carryIn: I32): void { this.#c.flags.words(false, (f) => f.adc(width, a, b, result, carryIn)) }
+  flagsSub(width: Width, a: Int, b: Int): void { this.#c.flags.sub(width, a, b) }
+  flagsSbb(width: Width, a: Int, b: Int, result: Int, borrowIn: I32): void { this.#c.flags.words(false, (f) => f.sbb(width, a, b, result, borrowIn)) }
+  flagsLogic(width: Width, result: Int): void { this.#c.flags.logic(result, width) }
+  flagsInc(width: Width, result: Int): void { this.#c.flags.incDec(width, result, true) }
+  flagsDec(width: Width, result: Int): void { this.#c.flags.incDec(width, result, false) }
+  flagsSet(width: Width, result: Int, cf: I32, of: I32, af?: I32): void { this.#c.flags.words(false, (f) => f.set(width, result, cf, of, af)) }
+  setArithmeticFlags(image: I32): void { this.#c.flags.words(false, (f) => f.setImage(this.b.let(image))) }
+  setCarry(value: I32): void { this.#c.flags.words(true, (f) => f.setCarry(value)) }
+  setCarryOverflow(cf: I32, of: I32): void { this.#c.flags.words(true, (f) => f.setCarryOverflow(cf, of)) }
+  arithmeticFlags(): I32 { return this.#c.flags.image() }
+  carry(): I32 { return this.#c.flags.carry() }
+  condition(code: ConditionCode): I32 { return this.#c.flags.condition(code) }
 
   // Control
 
   is64(): I32 {
-    return i32.const(1)
+    return i32.const(this.#c.mode64 ? 1 : 0)
+  }
+
+  #ripAt(offset: number | bigint): I64 {
+    const rip = i64.add(this.#c.locals.pageRip.get, i64.const(offset))
+    return this.#c.mode64 ? rip : i64.and(rip, i64.const(ADDRESS_32))
   }
 
   rip(): I64 {
-    return i64.const(this.#rip)
+    return this.#ripAt(this.#offset)
   }
 
   x87Opcode(): I32 {
@@ -234,80 +409,120 @@ export class TranslatorEmitter implements Emitter {
   }
 
   nextRip(): I64 {
-    return i64.const(this.#rip + BigInt(this.#i.length))
+    return this.#ripAt(this.#offset + this.#i.length)
   }
 
   branchTarget(): I64 {
-    return i64.const(this.#rip + BigInt(this.#i.length) + this.#i.immediate)
+    return this.#ripAt(BigInt(this.#offset + this.#i.length) + this.#i.immediate)
   }
 
   requireTarget(rip: I64): void {
+    // A flat code segment of 4 GiB refuses no 32-bit target, and no target in the same page is out of bounds.
+    if (!this.#c.mode64 || this.#staysInPage()) return
     const shift = i64.load(this.cpu, L.CANONICAL_SHIFT)
-    this.raiseIf(i64.ne(i64.shr_s(i64.shl(rip, shift), shift), rip), 13, 0)
+    this.b.if(i64.ne(i64.shr_s(i64.shl(rip, shift), shift), rip), () => this.#exits.bail())
+  }
+
+  get #relative(): boolean {
+    return this.#i.variant.operands.some((o) => o.kind === 'relative')
+  }
+
+  #staysInPage(): boolean {
+    const target = this.#offset + this.#i.length + Number(this.#i.immediate)
+    return this.#relative && target >= 0 && target < 4096
   }
 
   jump(rip: I64): void {
-    this.#exits.jump(rip)
+    if (this.#relative) this.#exits.branch()
+    else this.#exits.jump(rip)
   }
 
   branchIf(condition: I32): void {
-    this.b.if(condition, () => this.jump(this.branchTarget()))
+    this.b.if(condition, () => {
+      this.requireTarget(this.branchTarget())
+      this.#exits.branch()
+    })
   }
 
-  raise(vector: number, errorCode = -1): void {
-    this.b.call(this.#exits.raise, i32.const(vector), i32.const(errorCode))
-    this.#exits.fault()
+  raise(): void {
+    this.#exits.bail()
   }
 
-  raiseIf(condition: I32, vector: number, errorCode = -1): void {
-    this.b.if(condition, () => this.raise(vector, errorCode))
+  raiseIf(condition: I32): void {
+    this.b.if(condition, () => this.#exits.bail())
+  }
+
+  #stackPointer(value: I64): I64 {
+    return this.#c.mode64 ? value : i64.and(value, i64.const(ADDRESS_32))
   }
 
   push(width: Width, value: Int, check?: () => void): void {
     const bytes = width / 8
+    const { locals } = this.#c
     const bound = this.b.let(value)
-    const top = this.b.let(i64.sub(this.#locals.registers[4]!.get, i64.const(bytes)))
-    const address = this.#translate(top, bytes, SLOW_WRITE | SLOW_STACK)
+    const top = this.b.let(this.#stackPointer(i64.sub(locals.register(4), i64.const(bytes))))
+    const address = this.#translate(top, bytes, true)
     check?.()
     storeInt(this.b, width, address, 0, bound)
-    this.commit(address)
-    this.b.set(this.#locals.registers[4]!, top)
+    locals.setRegister(4, top)
   }
 
   peek(width: Width, offset = 0): Int {
-    return this.loadStack(width, i64.add(this.#locals.registers[4]!.get, i64.const(offset)))
+    return this.loadStack(width, this.#stackPointer(i64.add(this.#c.locals.register(4), i64.const(offset))))
   }
 
   loadStack(width: Width, pointer: I64): Int {
-    return this.b.let(loadInt(width, this.#translate(this.b.let(pointer), width / 8, SLOW_STACK), 0))
+    return this.b.let(loadInt(width, this.#translate(pointer, width / 8, false), 0))
   }
 
   dropStack(bytes: I64): void {
-    this.b.set(this.#locals.registers[4]!, i64.add(this.#locals.registers[4]!.get, bytes))
+    const { locals } = this.#c
+    locals.setRegister(4, this.#stackPointer(i64.add(locals.register(4), bytes)))
   }
 
-  // Not in this slice: vectors, host functions, strings
+  repeat(): void {
+    this.#exits.repeat()
+  }
 
-  field32(): I32 { return absent('state field') }
-  field64(): I64 { return absent('state field') }
-  setField32(): void { absent('state field') }
-  setField64(): void { absent('state field') }
-  requireUnit(): void { absent('floating point') }
-  getV(): V128 { return absent('vector') }
-  getHalf(): V128 { return absent('vector') }
-  getV32(): I32 { return absent('vector') }
-  getV64(): I64 { return absent('vector') }
-  setV(): void { absent('vector') }
-  setHalves(): void { absent('vector') }
-  setV32(): void { absent('vector') }
-  setV64(): void { absent('vector') }
-  getM(): I64 { return absent('MMX') }
-  setM(): void { absent('MMX') }
-  repeat(): void { absent('string') }
-  host(name: string): void { absent(name) }
-  helper<T extends 'i32' | 'i64'>(name: string): Expr<T> { return absent(name) }
-  helperVoid(name: string): void { absent(name) }
-  helperGlobal<T extends 'i32' | 'i64'>(name: string): Expr<T> { return absent(name) }
-  setHelperGlobal(name: string): void { absent(name) }
-  get strings(): StringAccess { return absent('string') }
+  /** What TypeScript carries out is reached through the interpreter. */
+  host(): void {
+    this.#exits.bail()
+  }
+
+  helper<T extends 'i32' | 'i64'>(name: string, type: T, ...args: Expr[]): Expr<T> {
+    return this.b.let(callExpr(type, this.#c.functions.helper(name), args))
+  }
+
+  helperVoid(name: string, ...args: Expr[]): void {
+    this.b.call(this.#c.functions.helper(name), ...args)
+  }
+
+  helperGlobal<T extends 'i32' | 'i64'>(name: string, type: T): Expr<T> {
+    return globalExpr(type, this.#c.functions.helperGlobal(name))
+  }
+
+  setHelperGlobal(name: string, value: Expr): void {
+    this.b.setGlobal(this.#c.functions.helperGlobal(name), value)
+  }
+
+  // Strings
+
+  get strings(): StringAccess {
+    const { locals, mode64 } = this.#c
+    const masked = (number: number): I64 => this.b.let(this.#maskAddress(locals.register(number)))
+    return {
+      pointer: masked,
+      advance: (number, delta) => {
+        const moved = i64.add(locals.register(number), delta)
+        if (this.#i.addressSize !== 16) locals.setRegister(number, this.#maskAddress(moved))
+        else locals.setRegister(number, i64.or(i64.and(locals.register(number), i64.const(-65536n)), i64.and(moved, i64.const(0xffff))))
+      },
+      sourceAddress: (size, pointer) =>
+        this.#translate(this.#segmented(this.#i.segment, pointer ? this.b.let(this.#maskAddress(pointer)) : masked(6), size, false), size, false),
+      destinationAddress: (size, write) => this.#translate(this.#segmented(mode64 ? L.SEG_DS : L.SEG_ES, masked(7), size, write), size, write),
+    }
+  }
 }
+
+/** Access words of `fill`: size in bytes, and SLOW_WRITE. */
+export const FILL_WRITE: number = SLOW_WRITE

@@ -87,7 +87,10 @@ const permuteDwords: Emit = (e) => {
 const zeroRegisters = (all: boolean): Emit => (e) => {
   e.requireUnit('avx')
   const clear = (from: number): void => {
-    for (let n = from; n < from + 8; n++) for (let at = all ? 0 : 16; at < 32; at += 16) e.b.store('v128', e.cpu, L.YMM + n * 32 + at, ZERO)
+    for (let n = from; n < from + 8; n++) {
+      if (all) e.setVectorHalf(n, 0, ZERO)
+      e.setVectorHalf(n, 1, ZERO)
+    }
   }
   clear(0)
   e.b.if(e.is64(), () => clear(8))

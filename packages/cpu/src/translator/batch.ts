@@ -1,0 +1,45 @@
+import { CodedError } from '@entresol/kit'
+import { ModuleBuilder } from '@entresol/wasm-builder'
+import { HELPER_GLOBALS, HELPER_TYPES } from '../helpers.ts'
+import { REGION_TYPE } from './core.ts'
+import { emitRegion } from './emit-region.ts'
+import type { RegionImports } from './emit-region.ts'
+import { TlbStrategy } from './memory-access.ts'
+import type { Region } from './region.ts'
+
+/** A row called a helper: the module is built again with them imported, which most modules need not pay for. */
+class NeedsHelpers extends Error {}
+
+/** A module of regions, exported as r0, r1 …; imports env.memory, env.chain, env.fill, env.words and, where rows call them, helpers. */
+export function buildBatch(regions: readonly Region[], mode64: boolean, shared: boolean): Uint8Array<ArrayBuffer> {
+  try {
+    return build(regions, mode64, shared, false)
+  } catch (error) {
+    if (!(error instanceof NeedsHelpers)) throw error
+    return build(regions, mode64, shared, true)
+  }
+}
+
+function build(regions: readonly Region[], mode64: boolean, shared: boolean, withHelpers: boolean): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder()
+  module.importMemory('env', 'memory', 1, 65536, shared)
+  const chain = module.importFunction('env', 'chain', { params: ['i32', 'i64'], results: ['i32'] })
+  const fill = module.importFunction('env', 'fill', { params: ['i32', 'i64', 'i32'], results: ['i32'] })
+  const words = module.importFunction('env', 'words', { params: ['i32', 'i32', 'i64', 'i64'], results: [] })
+  const find = (map: ReadonlyMap<string, number>, name: string): number => {
+    if (!withHelpers) throw new NeedsHelpers()
+    const index = map.get(name)
+    if (index === undefined) throw new CodedError('bad-instruction-row', `helper "${name}" does not exist`)
+    return index
+  }
+  const helpers = new Map(withHelpers ? HELPER_TYPES.map((h) => [h.name, module.importFunction('helpers', h.name, h.type)]) : [])
+  const globals = new Map(withHelpers ? HELPER_GLOBALS.map((g) => [g.name, module.importGlobal('helpers', g.name, g.type)]) : [])
+  const imports: RegionImports = {
+    chain, words,
+    helper: (name) => find(helpers, name),
+    helperGlobal: (name) => find(globals, name),
+    strategy: (cpu, locals) => new TlbStrategy(cpu, locals.tlb.get, fill),
+  }
+  regions.forEach((region, n) => emitRegion(module.func(REGION_TYPE, `r${n}`).builder, region, mode64, imports))
+  return module.encode()
+}

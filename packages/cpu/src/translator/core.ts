@@ -1,0 +1,117 @@
+import { callExpr, callIndirectExpr, i32, i64, ModuleBuilder } from '@entresol/wasm-builder'
+import type { FunctionType, I32, I64, Label } from '@entresol/wasm-builder'
+import { PSEUDO_REGION } from '../interpreter/pseudo.ts'
+import * as R from '../interpreter/records.ts'
+import * as L from '../state/layout.ts'
+import { emitWords, KIND_WORDS, KINDS } from './lazy-flags.ts'
+
+/** A region: (cpu, entry number) → REGION_* of interpreter/records.ts, RIP in the state block. */
+export const REGION_TYPE: FunctionType = { params: ['i32', 'i32'], results: ['i32'] }
+
+/** What regions import, and the interpreter: see `buildCore`. */
+export interface CoreExports {
+  readonly regions: WebAssembly.Table
+  enter(cpu: number, slot: number, entry: number): number
+  chain(cpu: number, rip: bigint): number
+  fill(cpu: number, linear: bigint, access: number): number
+  words(cpu: number, kind: number, a: bigint, b: bigint): void
+}
+
+/**
+ * The module that owns the table of regions.
+ * - `enter(cpu, slot, entry)`: runs a region from the interpreter, flags pending on the way in and words on the way out.
+ * - `chain(cpu, rip)`: the region at `rip` if there is one and fuel is left, as a tail call; otherwise back to the interpreter.
+ * - `fill(cpu, linear, access)`: machine address of plain memory after a TLB miss, or 0.
+ * - `words(cpu, kind, a, b)`: FLAGS_RESULT and FLAGS_AUX from pending flags.
+ */
+export function buildCore(memory: { initialPages: number; maximumPages: number; shared: boolean }): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder()
+  module.importMemory('env', 'memory', memory.initialPages, memory.maximumPages, memory.shared)
+  const miss = module.importFunction('env', 'fill', { params: ['i32'], results: ['i32'] })
+  const regionType = module.typeIndex(REGION_TYPE.params, REGION_TYPE.results)
+  module.exportTable('regions', module.table(new Array<undefined>(L.REGION_SLOTS).fill(undefined)))
+  const words = emitWordsFunction(module)
+  emitEnter(module, regionType, words)
+  emitChain(module, regionType)
+  emitFill(module, miss)
+  return module.encode()
+}
+
+function emitWordsFunction(module: ModuleBuilder): number {
+  const { index, builder: f } = module.func({ params: ['i32', 'i32', 'i64', 'i64'], results: [] }, 'words')
+  const cpu = f.param('i32', 0).get
+  const kind = f.param('i32', 1)
+  const a = f.param('i64', 2)
+  const b = f.param('i64', 3)
+  f.block((done) => {
+    const arm = (at: number, labels: Label[]): void => {
+      if (at === KINDS) {
+        f.brTable(kind.get, labels.slice().reverse(), done)
+        return
+      }
+      f.block((label) => arm(at + 1, [label, ...labels]))
+      emitWords(f, { kind, a, b }, at)
+      f.br(done)
+    }
+    arm(0, [])
+  })
+  f.store('i64', cpu, L.FLAGS_RESULT, a.get)
+  f.store('i32', cpu, L.FLAGS_AUX, i32.wrap_i64(b.get))
+  return index
+}
+
+function emitEnter(module: ModuleBuilder, regionType: number, words: number): void {
+  const { builder: f } = module.func({ params: ['i32', 'i32', 'i32'], results: ['i32'] }, 'enter')
+  const cpu = f.param('i32', 0).get
+  const slot = f.param('i32', 1).get
+  const entry = f.param('i32', 2).get
+  f.store('i64', cpu, L.FLAGS_B, i64.load32_u(cpu, L.FLAGS_AUX))
+  f.store('i32', cpu, L.FLAGS_KIND, i32.const(KIND_WORDS))
+  const status = f.let(callIndirectExpr('i32', regionType, 0, slot, [cpu, entry]))
+  const kind = f.let(i32.load(cpu, L.FLAGS_KIND))
+  f.if(kind,
+    () => f.call(words, cpu, kind, i64.load(cpu, L.FLAGS_RESULT), i64.load(cpu, L.FLAGS_B)),
+    () => f.store('i32', cpu, L.FLAGS_AUX, i32.wrap_i64(i64.load(cpu, L.FLAGS_B))))
+  f.emit(status)
+}
+
+/** The record at `linear` in the page table `table`. */
+const recordAt = (table: I32, linear: I64): I32 => i32.load(i32.add(table, i32.shl(i32.and(i32.wrap_i64(linear), i32.const(0xfff)), i32.const(2))))
+
+function emitChain(module: ModuleBuilder, regionType: number): void {
+  const { builder: f } = module.func({ params: ['i32', 'i64'], results: ['i32'] }, 'chain')
+  const cpu = f.param('i32', 0).get
+  const rip = f.param('i64', 1).get
+  const record = f.local('i32')
+  f.block((leave) => {
+    f.brIf(leave, i32.lt_s(i32.load(cpu, L.FUEL), i32.const(0)))
+    const base = i64.load(cpu, L.segment(L.SEG_CS) + L.SEG_BASE)
+    const linear = f.let(i64.add(rip, base))
+    const page = f.let(i64.and(linear, i64.const(-4096n)))
+    f.if(i64.eq(page, i64.load(cpu, L.PAGE_LINEAR)),
+      () => f.set(record, recordAt(i32.load(cpu, L.PAGE_TABLE), linear)),
+      () => {
+        const index = i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))
+        const slot = f.let(i32.add(i32.load(cpu, L.TLB_BASE), index))
+        f.brIf(leave, i64.ne(i64.load(slot, L.TLB_FETCH), i64.or(page, i64.load32_u(cpu, L.CODE_MODE))))
+        const table = f.let(i32.load(slot, L.TLB_CODE))
+        f.set(record, recordAt(table, linear))
+        f.brIf(leave, i32.eqz(record.get))
+        f.store('i64', cpu, L.PAGE_LINEAR, page)
+        f.store('i64', cpu, L.PAGE_RIP, i64.sub(page, base))
+        f.store('i32', cpu, L.PAGE_TABLE, table)
+      })
+    f.brIf(leave, i32.eqz(record.get))
+    f.brIf(leave, i32.ne(i32.load16_u(record.get, R.R_HANDLER), i32.const(PSEUDO_REGION)))
+    f.returnCallIndirect(regionType, 0, i32.load(record.get, R.R_REGION_SLOT), cpu, i32.load(record.get, R.R_REGION_ENTRY))
+  })
+  f.store('i64', cpu, L.RIP, rip)
+  f.emit(i32.const(R.REGION_LEFT))
+}
+
+function emitFill(module: ModuleBuilder, miss: number): void {
+  const { builder: f } = module.func({ params: ['i32', 'i64', 'i32'], results: ['i32'] }, 'fill')
+  const cpu = f.param('i32', 0).get
+  f.store('i64', cpu, L.HOST_VALUE, f.param('i64', 1).get)
+  f.emit(callExpr('i32', miss, [f.param('i32', 2).get]))
+}
