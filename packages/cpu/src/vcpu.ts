@@ -20,6 +20,7 @@ import { Breakpoints } from './system/debug.ts'
 import { deliverEvent } from './system/events.ts'
 import type { GuestEvent } from './system/events.ts'
 import { HOST_FUNCTIONS } from './system/host.ts'
+import { deliverLong } from './system/long-mode.ts'
 import { readMsr, writeMsr } from './system/msr.ts'
 import { codeMode, pagingControl, privilegeSet, stackMask } from './system/modes.ts'
 import { usableUnits } from './system/units.ts'
@@ -276,8 +277,15 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.#forgetPage()
   }
 
+  privilegeChanged(): void {
+    const { state } = this
+    state.setU32(L.TLB_BASE, state.base + L.TLB + privilegeSet(state) * L.TLB_SET_BYTES)
+    this.#forgetPage()
+  }
+
   #forgetPage(): void {
-    this.state.setU64(L.PAGE_LINEAR, 0xffffffffffffffffn)
+    this.state.setU32(L.PAGE_LINEAR, 0xffffffff)
+    this.state.setU32(L.PAGE_LINEAR + 4, 0xffffffff)
   }
 
   pagingChanged(): boolean {
@@ -346,7 +354,9 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     try {
       const { view } = this.state
       const segment = access & R.SLOW_STACK ? L.segment(L.SEG_SS) : view.getUint16(record + R.R_SEGMENT, true)
-      return this.memory.slow(access, (view.getUint8(record + R.R_FLAGS) & R.RECORD_STACK) !== 0, segment)
+      const address = this.memory.slow(access, (view.getUint8(record + R.R_FLAGS) & R.RECORD_STACK) !== 0, segment)
+      if (address === 0) this.#fault = this.memory.takeFault()
+      return address
     } catch (thrown) {
       if (thrown instanceof GuestFault) this.#fault ??= thrown
       else this.#failure = thrown
@@ -469,7 +479,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
         this.#nmi = false
         this.#nmiBlocked = true
         this.#halted = false
-        return this.#deliver({ vector: 2, errorCode: -1, kind: 'nmi', returnRip: state.rip })
+        return this.#deliver(2, -1, 'nmi')
       }
       if (state.u32(L.INTERRUPT_PENDING) && state.flag(L.FLAG_IF)) {
         state.setU32(L.INTERRUPT_PENDING, 0)
@@ -478,7 +488,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
           if (this.#interrupts.pending()) state.setU32(L.INTERRUPT_PENDING, 1)
           if (vector >= 0) {
             this.#halted = false
-            return this.#deliver({ vector, errorCode: -1, kind: 'interrupt', returnRip: state.rip })
+            return this.#deliver(vector, -1, 'interrupt')
           }
         }
       }
@@ -552,7 +562,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const fault = this.#takeFault()
     if (fault) {
       this.#left = undefined
-      return this.#deliver({ vector: fault.vector, errorCode: fault.errorCode, kind: 'fault', returnRip: state.rip })
+      return this.#deliver(fault.vector, fault.errorCode, 'fault')
     }
     const reason = this.#left
     this.#left = undefined
@@ -576,19 +586,18 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     state.setU32(L.DR + 56, (state.u32(L.DR + 56) & ~DR7_GD) >>> 0)
     this.#debugTrap = 0
     this.#halted = false
-    return this.#deliver({ vector: 1, errorCode: -1, kind: 'trap', returnRip: state.rip })
+    return this.#deliver(1, -1, 'trap')
   }
 
-  #deliver(event: GuestEvent): VcpuExit | undefined {
-    this.exceptionCounts[event.vector]!++
+  #deliver(vector: number, errorCode: number, kind: GuestEvent['kind']): VcpuExit | undefined {
+    this.exceptionCounts[vector]!++
     // A handler whose own first instruction faults would keep the slice from ever ending.
     this.#budget -= EVENT_COST
     this.state.setU32(L.FUEL, this.#fuel - EVENT_COST)
-    if ((event.kind === 'fault' || event.kind === 'trap') && this.intercepts.exceptions & (1 << event.vector)) {
-      const errorCode = event.errorCode < 0 ? undefined : event.errorCode
-      return { reason: 'intercept', event: { kind: 'exception', vector: event.vector, errorCode, address: this.state.u64(L.CR2) } }
+    if ((kind === 'fault' || kind === 'trap') && this.intercepts.exceptions & (1 << vector)) {
+      return { reason: 'intercept', event: { kind: 'exception', vector, errorCode: errorCode < 0 ? undefined : errorCode, address: this.state.u64(L.CR2) } }
     }
-    if (deliverEvent(this, event)) return undefined
+    if (deliverLong(this, vector, errorCode, kind) || deliverEvent(this, { vector, errorCode, kind, returnRip: this.state.rip })) return undefined
     this.#shutdown = true
     return { reason: 'shutdown' }
   }

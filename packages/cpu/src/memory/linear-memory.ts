@@ -31,6 +31,9 @@ function requireAligned(low: number, size: number): void {
   if ((size === 2 || size === 4 || size === 8) && low & (size - 1)) throw new GuestFault(AC, 0)
 }
 
+/** What `#find` returns for a page fault. */
+const FAULT = -3
+
 const wide = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
 
 /**
@@ -46,6 +49,7 @@ export class LinearMemory {
   readonly #code: CodeWatch
   readonly #bytes = new Uint8Array(64)
   readonly #view: DataView = new DataView(this.#bytes.buffer)
+  #fault: GuestFault | undefined
   /** What the last `#translate` found: guest physical address halves. */
   #physicalLow = 0
   #physicalHigh = 0
@@ -72,6 +76,13 @@ export class LinearMemory {
    * addresses that are not canonical.
    */
   #translate(low: number, high: number, access: number, set: number, stack: boolean): number {
+    const found = this.#find(low, high, access, set, stack)
+    if (found === FAULT) throw this.takeFault()!
+    return found
+  }
+
+  /** The same without an exception for #PF: FAULT, and the fault is kept for `takeFault`. Guests live by page faults. */
+  #find(low: number, high: number, access: number, set: number, stack: boolean): number {
     const state = this.#state
     if (high !== 0 || low >= 0x80000000) this.#requireCanonical(low, high, stack)
     let bits = access
@@ -80,8 +91,10 @@ export class LinearMemory {
     const walker = this.#walker
     const error = walker.walk(low, high, bits)
     if (error >= 0) {
-      state.setU64(L.CR2, (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0))
-      throw new GuestFault(PF, error)
+      state.setU32(L.CR2, low)
+      state.setU32(L.CR2 + 4, high)
+      this.#fault = new GuestFault(PF, error)
+      return FAULT
     }
     this.#physicalLow = walker.physicalLow
     this.#physicalHigh = walker.physicalHigh
@@ -95,6 +108,13 @@ export class LinearMemory {
       return frame + (low & 0xfff)
     }
     return frame
+  }
+
+  /** The page fault that made `slow` return 0. */
+  takeFault(): GuestFault | undefined {
+    const fault = this.#fault
+    this.#fault = undefined
+    return fault
   }
 
   #requireCanonical(low: number, high: number, stack: boolean): void {
@@ -111,7 +131,8 @@ export class LinearMemory {
   }
 
   /**
-   * The generated code's slow path: linear address in HOST_VALUE. Returns a machine address to access: RAM itself, or SCRATCH.
+   * The generated code's slow path: linear address in HOST_VALUE. Returns a machine address to access: RAM itself, or SCRATCH; 0 after a
+   * page fault (`takeFault`). Other faults are thrown.
    * `segment`: state offset of the segment the access goes through.
    */
   slow(access: number, stackOperand: boolean, segment?: number): number {
@@ -129,7 +150,8 @@ export class LinearMemory {
     if (set === L.TLB_USER_ALIGNED) requireAligned(low, size)
     if (this.watch?.watching) this.#noteAccess(wide(low, high), size, write, set, stack)
     if ((low & 0xfff) + size <= 0x1000) {
-      const address = this.#translate(low, high, write ? ACCESS_WRITE : 0, set, stack)
+      const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, stack)
+      if (address === FAULT) return 0
       if (address >= 0 && !(write && this.#code.hasCode((address & ~0xfff) >>> 0))) return address
     }
     return this.#stage(low, high, size, access, set, stack)

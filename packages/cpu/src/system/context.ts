@@ -59,6 +59,8 @@ export interface SystemContext {
   setTsc(value: bigint): void
   /** Recomputes CPL-, segment- and mode-derived fields after CS, SS, EFLAGS.VM, EFLAGS.AC, CR0, CR4 or EFER changed. */
   modeChanged(): void
+  /** The same where 64-bit code stays 64-bit code and only CPL or EFLAGS.AC changed. */
+  privilegeChanged(): void
   /** CR0, CR3, CR4 or EFER changed: configures the walker; false when PAE PDPTEs are refused (#GP, nothing changed). The caller flushes the TLB. */
   pagingChanged(): boolean
   /** Interrupts are inhibited until after the next instruction (STI), with `debugToo` debug traps also (MOV SS, POP SS). */

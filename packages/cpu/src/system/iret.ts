@@ -9,6 +9,7 @@ import {
 import type { Descriptor } from './descriptors.ts'
 import { deliverTaskFault } from './events.ts'
 import { changeableFlags, flagsLoaded, flagsWith } from './flags.ts'
+import { returnLong } from './long-mode.ts'
 import { codeSegment, isCanonical, setCode } from './mode-state.ts'
 import { dropPrivilegedSegments, loadRealSegment, nullSegment, setSegment, stackDescriptor } from './segments.ts'
 import { currentStack, MASK_16, MASK_32, peekFrame, setStackPointer, stackPointer } from './stack.ts'
@@ -23,7 +24,7 @@ export const iret: HostFunction = (c, i) => {
   if (!state.protectedMode) iretReal(c, size)
   else if (state.virtual8086) iretV86(c, size)
   else if (!state.longMode && state.flag(L.FLAG_NT)) return iretTask(c, i.nextRip)
-  else iretProtected(c, size)
+  else if (size !== 8 || !returnLong(c)) iretProtected(c, size)
   flagsLoaded(c)
   return STATUS_JUMP
 }

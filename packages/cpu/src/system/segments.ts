@@ -14,10 +14,21 @@ import type { Descriptor } from './descriptors.ts'
  */
 export function setSegment(state: CpuState, index: number, value: SegmentRegister): void {
   const at = L.segment(index)
-  const { attributes, limit } = value
   state.setU64(at + L.SEG_BASE, value.base)
+  setHidden(state, at, value.selector, value.limit, value.attributes)
+}
+
+/** A segment with base 0: the selector and the descriptor's limit and attributes are all there is. */
+export function setBasedAtZero(state: CpuState, index: number, selector: number, limit: number, attributes: number): void {
+  const at = L.segment(index)
+  state.setU32(at + L.SEG_BASE, 0)
+  state.setU32(at + L.SEG_BASE + 4, 0)
+  setHidden(state, at, selector, limit, attributes)
+}
+
+function setHidden(state: CpuState, at: number, selector: number, limit: number, attributes: number): void {
   state.setU32(at + L.SEG_LIMIT, limit)
-  state.setU32(at + L.SEG_SELECTOR, value.selector)
+  state.setU32(at + L.SEG_SELECTOR, selector)
   state.setU32(at + L.SEG_ATTRIBUTES, attributes)
   const present = (attributes & 0x80) !== 0
   const code = (attributes & 0x8) !== 0
@@ -25,7 +36,8 @@ export function setSegment(state: CpuState, index: number, value: SegmentRegiste
   const writable = !code && (attributes & 0x2) !== 0
   const expandDown = !code && (attributes & 0x4) !== 0
   const permissions = present && attributes & 0x10 ? (readable ? 1 : 0) | (writable ? 2 : 0) : 0
-  const flat = permissions === 3 && !expandDown && limit === 0xffffffff && value.base === 0n
+  const based = state.u32(at + L.SEG_BASE) | state.u32(at + L.SEG_BASE + 4)
+  const flat = permissions === 3 && !expandDown && limit === 0xffffffff && based === 0
   state.setU32(at + L.SEG_PERMISSIONS, permissions | (flat ? L.SEG_FLAT : 0))
   // Expand-down with limit at the top leaves no valid offset: first > last.
   state.setU32(at + L.SEG_FIRST, expandDown ? (limit + 1) >>> 0 || 0xffffffff : 0)
@@ -92,7 +104,8 @@ export function loadSegment(c: SystemContext, index: number, selector: number): 
 
 /** After a return to an outer level: registers the new privilege may not use become null (SDM vol. 2, RET and IRET). */
 export function dropPrivilegedSegments(state: CpuState): void {
-  for (const index of [L.SEG_ES, L.SEG_FS, L.SEG_GS, L.SEG_DS]) {
+  for (let index = L.SEG_ES; index <= L.SEG_GS; index++) {
+    if (index === L.SEG_CS || index === L.SEG_SS) continue
     const attributes = state.attributes(index)
     if (!(attributes & 0x80)) continue
     const dpl = (attributes >>> 5) & 3

@@ -1,0 +1,159 @@
+import * as L from '../state/layout.ts'
+import { DF } from '../memory/fault.ts'
+import type { SystemContext } from './context.ts'
+import type { GuestEvent } from './events.ts'
+import { changeableFlags, flagsWith } from './flags.ts'
+import { dropPrivilegedSegments, setBasedAtZero } from './segments.ts'
+
+/**
+ * Events and returns as a 64-bit kernel has them: 64-bit code on both sides, the GDT's flat segments, everything in the TLB. Numbers only, and
+ * nothing changes before all is known to be right: whatever is not like that gives false, and the general code (events.ts, iret.ts) starts
+ * over, which knows the faults.
+ */
+
+/** High half of a descriptor: present, accessed, code, not conforming, L without D. */
+const CODE64_MASK = 0x609d00
+const CODE64 = 0x209900
+/** Present, accessed, writable data that does not expand down. */
+const STACK_MASK = 0x9f00
+const STACK = 0x9300
+
+/** Machine address of supervisor data the TLB knows, within one page and aligned for 32-bit loads; -1. */
+function supervisor(c: SystemContext, low: number, high: number, bytes: number, write: boolean): number {
+  if ((low & 0xfff) + bytes > 0x1000 || low & 3) return -1
+  return c.tlb.find(L.TLB_SUPERVISOR, low, high, write)
+}
+
+const canonical = (c: SystemContext, high: number): boolean => {
+  const shift = c.state.u32(L.CANONICAL_SHIFT)
+  return ((high << shift) >> shift) === (high | 0)
+}
+
+/** Machine address of a field of a descriptor table or the TSS; -1: not in the TLB, beyond the limit, or at a place addition would have to carry to. */
+function tableEntry(c: SystemContext, base: number, limit: number, offset: number, bytes: number): number {
+  const { state } = c
+  const low = state.u32(base) + offset
+  if (offset + bytes - 1 > state.u32(limit) || low > 0xffffffff) return -1
+  return supervisor(c, low, state.u32(base + 4), bytes, false)
+}
+
+const gdtEntry = (c: SystemContext, selector: number): number => (selector & 4 ? -1 : tableEntry(c, L.GDTR_BASE, L.GDTR_LIMIT, selector & 0xfff8, 8))
+
+const attributesOf = (high: number): number => ((high >>> 8) & 0xff) | ((high >>> 12) & 0xf00)
+const limitOf = (low: number, high: number): number => {
+  const limit = (low & 0xffff) | (high & 0xf0000)
+  return high & 0x800000 ? ((limit << 12) | 0xfff) >>> 0 : limit
+}
+const basedAtZero = (low: number, high: number): boolean => low >>> 16 === 0 && (high & 0xff0000ff) === 0
+
+const TSS_BASE = L.segment(L.SEG_TR) + L.SEG_BASE
+const TSS_LIMIT = L.segment(L.SEG_TR) + L.SEG_LIMIT
+
+/** Delivers a fault, trap, interrupt or NMI at state.rip to a handler at CPL 0 (SDM vol. 3, 7.14). */
+export function deliverLong(c: SystemContext, vector: number, errorCode: number, kind: GuestEvent['kind']): boolean {
+  const { state } = c
+  if (!state.mode64 || c.trace?.event) return false
+  const { u32 } = state.memory
+  const entry = tableEntry(c, L.IDTR_BASE, L.IDTR_LIMIT, vector * 16, 16)
+  if (entry < 0) return false
+  const gate = entry >>> 2
+  const low = u32[gate]!
+  const middle = u32[gate + 1]!
+  const offsetHigh = u32[gate + 2]!
+  // Interrupt or trap gate, present.
+  if ((middle & 0x9e00) !== 0x8e00) return false
+  const selector = low >>> 16
+  const at = gdtEntry(c, selector)
+  if (at < 0 || (selector & 0xfffc) === 0) return false
+  const descriptor = u32[(at >>> 2) + 1]!
+  if ((descriptor & CODE64_MASK) !== CODE64 || descriptor & 0x6000 || !canonical(c, offsetHigh)) return false
+
+  const { cpl } = state
+  const ist = middle & 7
+  let from = L.REGS + 4 * 8 + state.base
+  if (cpl !== 0 || ist !== 0) from = tableEntry(c, TSS_BASE, TSS_LIMIT, ist ? ist * 8 + 28 : 4, 8)
+  if (from < 0) return false
+  const bytes = errorCode >= 0 ? 48 : 40
+  const stackLow = (u32[from >>> 2]! & ~15) >>> 0
+  const stackHigh = u32[(from >>> 2) + 1]!
+  const top = stackLow - bytes
+  if (top < 0) return false
+  const frame = supervisor(c, top, stackHigh, bytes, true)
+  if (frame < 0) return false
+
+  let slot = frame >>> 2
+  if (errorCode >= 0) {
+    u32[slot++] = errorCode
+    u32[slot++] = 0
+  }
+  u32[slot] = state.u32(L.RIP)
+  u32[slot + 1] = state.u32(L.RIP + 4)
+  u32[slot + 2] = state.selector(L.SEG_CS)
+  u32[slot + 3] = 0
+  u32[slot + 4] = kind === 'fault' && vector !== DF ? state.eflags | L.FLAG_RF : state.eflags
+  u32[slot + 5] = 0
+  u32[slot + 6] = state.u32(L.REGS + 4 * 8)
+  u32[slot + 7] = state.u32(L.REGS + 4 * 8 + 4)
+  u32[slot + 8] = state.selector(L.SEG_SS)
+  u32[slot + 9] = 0
+
+  state.setU32(L.REGS + 4 * 8, top)
+  state.setU32(L.REGS + 4 * 8 + 4, stackHigh)
+  if (cpl !== 0) setBasedAtZero(state, L.SEG_SS, 0, 0, 0)
+  setBasedAtZero(state, L.SEG_CS, selector & 0xfffc, 0xffffffff, attributesOf(descriptor))
+  state.setU32(L.CPL, 0)
+  state.setU32(L.RIP, ((low & 0xffff) | (middle & 0xffff0000)) >>> 0)
+  state.setU32(L.RIP + 4, offsetHigh)
+  state.setFlag(L.FLAG_TF | L.FLAG_NT | L.FLAG_RF | L.FLAG_VM | (middle & 0x100 ? 0 : L.FLAG_IF), false)
+  c.privilegeChanged()
+  return true
+}
+
+/** IRETQ from 64-bit code to 64-bit code (SDM vol. 2A). */
+export function returnLong(c: SystemContext): boolean {
+  const { state } = c
+  if (!state.mode64 || state.flag(L.FLAG_NT)) return false
+  const { u32 } = state.memory
+  const { cpl } = state
+  const stackLow = state.u32(L.REGS + 4 * 8)
+  if ((stackLow & 0xfff) + 40 > 0x1000 || stackLow & 3) return false
+  const set = (state.u32(L.TLB_BASE) - state.base - L.TLB) / L.TLB_SET_BYTES
+  const frame = c.tlb.find(set, stackLow, state.u32(L.REGS + 4 * 8 + 4), false)
+  if (frame < 0) return false
+  const slot = frame >>> 2
+  const selector = u32[slot + 2]! & 0xffff
+  const rpl = selector & 3
+  const at = gdtEntry(c, selector)
+  if (at < 0 || (selector & 0xfffc) === 0 || rpl < cpl || !canonical(c, u32[slot + 1]!)) return false
+  const descriptor = u32[(at >>> 2) + 1]!
+  if ((descriptor & CODE64_MASK) !== CODE64 || ((descriptor >>> 13) & 3) !== rpl) return false
+
+  const stack = u32[slot + 8]! & 0xffff
+  let stackLimit = 0
+  let stackAttributes = rpl << 5
+  if ((stack & 0xfffc) === 0) {
+    if (rpl === 3 || (stack & 3) !== rpl) return false
+  } else {
+    const entry = gdtEntry(c, stack)
+    if (entry < 0) return false
+    const d = u32[entry >>> 2]!
+    const high = u32[(entry >>> 2) + 1]!
+    if ((high & STACK_MASK) !== STACK || ((high >>> 13) & 3) !== rpl || (stack & 3) !== rpl || !basedAtZero(d, high)) return false
+    stackLimit = limitOf(d, high)
+    stackAttributes = attributesOf(high)
+  }
+
+  const image = u32[slot + 4]!
+  const mask = changeableFlags(c, 8) | (cpl === 0 ? L.FLAG_VIF | L.FLAG_VIP : 0)
+  state.setU32(L.RIP, u32[slot]!)
+  state.setU32(L.RIP + 4, u32[slot + 1]!)
+  state.setU32(L.REGS + 4 * 8, u32[slot + 6]!)
+  state.setU32(L.REGS + 4 * 8 + 4, u32[slot + 7]!)
+  setBasedAtZero(state, L.SEG_SS, stack, stackLimit, stackAttributes)
+  setBasedAtZero(state, L.SEG_CS, selector, 0xffffffff, attributesOf(descriptor))
+  state.setU32(L.CPL, rpl)
+  state.eflags = flagsWith(state.eflags, image, mask)
+  if (rpl > cpl) dropPrivilegedSegments(state)
+  c.privilegeChanged()
+  return true
+}
