@@ -9,6 +9,7 @@ export class CpuState {
   readonly view: DataView
   readonly #u32: Uint32Array
   readonly #u64: BigUint64Array
+  readonly #kick: Int32Array
 
   constructor(memory: MachineMemory) {
     this.memory = memory
@@ -16,6 +17,7 @@ export class CpuState {
     this.view = new DataView(memory.wasm.buffer)
     this.#u32 = memory.u32
     this.#u64 = new BigUint64Array(memory.wasm.buffer)
+    this.#kick = new Int32Array(memory.wasm.buffer, this.base + L.KICK, 1)
     this.setU64(L.ADDRESS_MASKS, 0xffffffffffffffffn)
     this.setU64(L.ADDRESS_MASKS + 8, 0xffffffffn)
     this.setU64(L.ADDRESS_MASKS + 16, 0xffffn)
@@ -28,6 +30,10 @@ export class CpuState {
 
   setU32(offset: number, value: number): void {
     this.#u32[(this.base + offset) >>> 2] = value
+  }
+
+  clearKick(): void {
+    Atomics.store(this.#kick, 0, 0)
   }
 
   u64(offset: number): bigint {
