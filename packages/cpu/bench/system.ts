@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Bus, Clock } from '@entresol/interfaces'
@@ -9,7 +9,7 @@ import { SoftwareVcpu } from '../src/vcpu.ts'
 
 /**
  * The system side of the CPU, one loop per kind of event (system-kernel.S), here and on QEMU's TCG in turn: medians in ns for one
- * iteration and the ratio of the rates (above 1: faster than TCG). Needs GNU as and ld; without qemu-system-x86_64 the peer's columns stay empty.
+ * iteration and the ratio of the rates (above 1: faster than TCG). Needs Linux, GNU as and ld; without qemu-system-x86_64 the peer's columns stay empty.
  *
  *     node packages/cpu/bench/system.ts [rounds] [name part]     (rounds 0: only this project, once)
  */
@@ -20,27 +20,32 @@ const BASE = 0x100000
 /** ns per iteration by test, in the order the kernel runs them. */
 type Figures = Map<string, number>
 
-/** Reads the kernel's lines as they come. */
+/** Reads the kernel's lines as they come. `clock`: processor time of whoever runs it in ns, so that a busy machine tells less of itself. */
 class Reader {
   readonly figures: Figures = new Map()
   done = false
   #text = ''
   #name = ''
   #count = 1
-  #start = 0n
+  #start = 0
+  readonly #clock: () => number
+
+  constructor(clock: () => number) {
+    this.#clock = clock
+  }
 
   take(text: string): void {
-    const now = process.hrtime.bigint()
+    const now = this.#clock()
     this.#text += text
     for (let end = this.#text.indexOf('\n'); end >= 0; end = this.#text.indexOf('\n')) {
       const line = this.#text.slice(0, end).trim()
       this.#text = this.#text.slice(end + 1)
       if (line === 'finished') this.done = true
-      else if (line === '.') this.figures.set(this.#name, Number(now - this.#start) / this.#count)
+      else if (line === '.') this.figures.set(this.#name, (now - this.#start) / this.#count)
       else {
         this.#name = line.split(' ')[0]!
         this.#count = Number(line.split(' ')[1])
-        this.#start = process.hrtime.bigint()
+        this.#start = this.#clock()
       }
     }
   }
@@ -54,21 +59,22 @@ function assemble(folder: string): string {
 }
 
 async function onQemu(image: string): Promise<Figures | undefined> {
-  const reader = new Reader()
   const machine = ['-accel', 'tcg', '-cpu', 'max', '-m', '64M', '-nic', 'none', '-no-reboot']
   const peer = spawn('qemu-system-x86_64', [...machine, '-kernel', image, '-display', 'none', '-serial', 'stdio'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const tasks = `/proc/${peer.pid}/task`
+  const reader = new Reader(() => readdirSync(tasks).reduce((sum, task) => sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]), 0))
   return new Promise((resolve) => {
     peer.on('error', () => resolve(undefined))
     peer.stdout.on('data', (chunk: Buffer) => {
       reader.take(chunk.toString('latin1'))
-      if (reader.done) peer.kill()
+      if (reader.done) peer.kill('SIGKILL')
     })
     peer.on('close', () => resolve(reader.figures))
   })
 }
 
 function here(image: string): Figures {
-  const reader = new Reader()
+  const reader = new Reader(() => process.threadCpuUsage().user * 1000)
   const memory = createMachineMemory({ bytes: 160 << 20 })
   const ram = new GuestPhysicalMemory(memory)
   ram.addRam(64 << 20)

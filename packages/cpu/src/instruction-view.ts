@@ -48,11 +48,26 @@ export class InstructionView implements HostInstruction {
   }
 
   get rip(): bigint {
-    return (this.#state.u64(L.PAGE_RIP) + BigInt(this.#state.view.getUint16(this.#record + R.R_OFFSET, true))) & this.#state.u64(L.RIP_MASK)
+    this.#putRip(L.HOST_VALUE2, 0)
+    return this.#state.u64(L.HOST_VALUE2)
   }
 
   get nextRip(): bigint {
-    return (this.rip + BigInt(this.length)) & this.#state.u64(L.RIP_MASK)
+    this.#putRip(L.HOST_VALUE2, this.length)
+    return this.#state.u64(L.HOST_VALUE2)
+  }
+
+  leaveAt(bytes: number): void {
+    this.#putRip(L.RIP, bytes)
+  }
+
+  /** The instruction pointer `bytes` behind the instruction's start to a field of the state block, without a bigint. */
+  #putRip(field: number, bytes: number): void {
+    const state = this.#state
+    const low = state.u32(L.PAGE_RIP) + state.view.getUint16(this.#record + R.R_OFFSET, true) + bytes
+    const high = state.u32(L.PAGE_RIP + 4) + (low > 0xffffffff ? 1 : 0)
+    state.setU32(field, low & state.u32(L.RIP_MASK))
+    state.setU32(field + 4, high & state.u32(L.RIP_MASK + 4))
   }
 
   get immediate(): bigint {

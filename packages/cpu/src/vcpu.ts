@@ -14,7 +14,7 @@ import { Tlb } from './memory/tlb.ts'
 import * as L from './state/layout.ts'
 import { CpuState } from './state/state.ts'
 import { readRegisters, writeRegisters } from './state/registers.ts'
-import type { ApicRegisters, HostInstruction, Leave, ParavirtualMsrs, SystemContext } from './system/context.ts'
+import type { ApicRegisters, HostFunction, HostInstruction, Leave, ParavirtualMsrs, SystemContext } from './system/context.ts'
 import type { CpuModel } from './system/cpuid/model.ts'
 import { Breakpoints } from './system/debug.ts'
 import { deliverEvent } from './system/events.ts'
@@ -64,6 +64,8 @@ const NO_INTERCEPTS: Intercepts = {
   exceptions: 0, softwareInterrupts: false, syscall: false, sysenter: false, cpuid: false, msr: false, io: false, hlt: false,
   controlRegisters: false, pageTableBase: false,
 }
+
+const HOSTS: readonly (HostFunction | undefined)[] = HOST_NAMES.map((name) => HOST_FUNCTIONS[name])
 
 /** What delivering an event takes from the slice, in instructions: it is that much slower. */
 const EVENT_COST = 16
@@ -343,10 +345,15 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     try {
       return action()
     } catch (thrown) {
-      if (thrown instanceof GuestFault) this.#fault ??= thrown
-      else this.#failure = thrown
-      return otherwise
+      return this.#caught(thrown, otherwise)
     }
+  }
+
+  /** Keeps what was thrown for when generated code is left. */
+  #caught<T>(thrown: unknown, result: T): T {
+    if (thrown instanceof GuestFault) this.#fault ??= thrown
+    else this.#failure = thrown
+    return result
   }
 
   #slow(record: number, access: number): number {
@@ -358,9 +365,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       if (address === 0) this.#fault = this.memory.takeFault()
       return address
     } catch (thrown) {
-      if (thrown instanceof GuestFault) this.#fault ??= thrown
-      else this.#failure = thrown
-      return 0
+      return this.#caught(thrown, 0)
     }
   }
 
@@ -381,12 +386,14 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   }
 
   #host(number: number, record: number): number {
-    return this.#guard(R.STATUS_FAULT, () => {
+    try {
       if (number === HOST_CROSS_PAGE) return this.#crossPage(record)
       const instruction = this.#instruction.at(record)
       if (number === HOST_INTERCEPT) return this.#intercept(instruction)
-      return HOST_FUNCTIONS[HOST_NAMES[number]!]!(this, instruction) ?? R.STATUS_NEXT
-    })
+      return HOSTS[number]!(this, instruction) ?? R.STATUS_NEXT
+    } catch (thrown) {
+      return this.#caught(thrown, R.STATUS_FAULT)
+    }
   }
 
   #intercept(instruction: HostInstruction): number {
@@ -400,7 +407,11 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
 
   /** Finds or decodes the record at state.rip. 0: a fault was recorded. */
   #lookup(): number {
-    return this.#guard(0, () => this.#fetcher.lookup())
+    try {
+      return this.#fetcher.lookup()
+    } catch (thrown) {
+      return this.#caught(thrown, 0)
+    }
   }
 
   #crossPage(record: number): number {
@@ -512,8 +523,11 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const { state } = this
     const stepping = this.#single || this.#inhibited || this.#shadowed || this.#breakpoints.armed || state.flag(L.FLAG_TF) || this.trace?.instruction !== undefined
     if (stepping) return this.#step()
-    const record = this.#lookup()
-    return record ? this.#wasm.run(state.base, record) : R.LEFT_AT_RIP
+    // A control transfer to state.rip: generated code knows most pages, and asks for the others.
+    state.setU32(L.PAGE_RIP, state.u32(L.RIP))
+    state.setU32(L.PAGE_RIP + 4, state.u32(L.RIP + 4))
+    this.#forgetPage()
+    return this.#wasm.run(state.base, state.base + L.ENTRY_RECORD)
   }
 
   /** Executes one instruction and notes the debug trap that follows it (SDM vol. 3, 18.3.1). */
@@ -556,8 +570,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const { state } = this
     if (left === R.LEFT_AT_RECORD) {
       const record = state.u32(L.CURRENT_RECORD)
-      const offset = BigInt(state.view.getUint16(record + R.R_OFFSET, true))
-      state.rip = (state.u64(L.PAGE_RIP) + offset) & state.u64(L.RIP_MASK)
+      this.#instruction.at(record).leaveAt(0)
     }
     const fault = this.#takeFault()
     if (fault) {
@@ -597,7 +610,8 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     if ((kind === 'fault' || kind === 'trap') && this.intercepts.exceptions & (1 << vector)) {
       return { reason: 'intercept', event: { kind: 'exception', vector, errorCode: errorCode < 0 ? undefined : errorCode, address: this.state.u64(L.CR2) } }
     }
-    if (deliverLong(this, vector, errorCode, kind) || deliverEvent(this, { vector, errorCode, kind, returnRip: this.state.rip })) return undefined
+    if (deliverLong(this, vector, errorCode, kind, this.state.u32(L.RIP), this.state.u32(L.RIP + 4))) return undefined
+    if (deliverEvent(this, { vector, errorCode, kind, returnRip: this.state.rip })) return undefined
     this.#shutdown = true
     return { reason: 'shutdown' }
   }

@@ -5,17 +5,6 @@ import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
 import type { CodeCache } from './code-cache.ts'
 
-/** Where state.rip is: its page's linear address and machine frame, the offset there, and how the TLB knows it. */
-interface CodePage {
-  readonly linear: bigint
-  readonly frame: number
-  readonly offset: number
-  readonly low: number
-  readonly high: number
-  readonly mode: number
-  readonly set: number
-}
-
 /** Instruction fetch: from state.rip through segment, paging and TLB to a decoded record. Throws GuestFault for the guest's faults. */
 export class CodeFetcher {
   readonly #state: CpuState
@@ -32,21 +21,27 @@ export class CodeFetcher {
 
   /** The record at state.rip, decoded if it is new; its page becomes the current one. */
   lookup(): number {
-    const page = this.#enterPage()
+    const address = this.#enterPage()
     const state = this.#state
+    const low = state.u32(L.PAGE_LINEAR)
+    const high = state.u32(L.PAGE_LINEAR + 4)
     if (this.#code.full) {
       this.#code.flush()
-      state.setU64(L.PAGE_LINEAR, page.linear)
+      state.setU32(L.PAGE_LINEAR, low)
+      state.setU32(L.PAGE_LINEAR + 4, high)
     }
-    const table = this.#code.tableFor(page.frame, page.mode)
-    this.#tlb.setFetch(page.set, page.low, page.high, page.mode, table)
+    const frame = (address & ~0xfff) >>> 0
+    const offset = address & 0xfff
+    const mode = state.u32(L.CODE_MODE)
+    const table = this.#code.tableFor(frame, mode)
+    this.#tlb.setFetch(this.#privilegeSet, low, high, mode, table)
     state.setU32(L.PAGE_TABLE, table)
-    return state.memory.u32[(table >>> 2) + page.offset] || this.#code.decodeRun(page.frame, page.offset, page.mode, table)
+    return state.memory.u32[(table >>> 2) + offset] || this.#code.decodeRun(frame, offset, mode, table)
   }
 
   /** Decodes the instruction at state.rip into STEP_RECORDS, with PSEUDO_EXIT behind it. */
   stepHere(): void {
-    this.#decodeStep(this.#enterPage().offset, true)
+    this.#decodeStep(this.#enterPage() & 0xfff, true)
   }
 
   /** Decodes the instruction at `offset` of the current page, which goes on in the next one, into STEP_RECORDS. */
@@ -54,20 +49,24 @@ export class CodeFetcher {
     this.#decodeStep(offset, false)
   }
 
-  #enterPage(): CodePage {
+  /** Makes the page of state.rip the current one; machine address of the byte there. */
+  #enterPage(): number {
     const state = this.#state
-    const { rip } = state
-    if (!state.mode64 && rip > BigInt(state.segLimit(L.SEG_CS))) throw new GuestFault(GP, 0)
-    const base = state.segBase(L.SEG_CS)
-    const linear = BigInt.asUintN(state.mode64 ? 64 : 32, base + rip)
-    const low = Number(linear & 0xffffffffn)
-    const high = Number(linear >> 32n)
-    const address = this.#memory.fetch(low, high)
+    const { mode64 } = state
+    const low = state.u32(L.RIP)
+    const high = state.u32(L.RIP + 4)
+    if (!mode64 && (high !== 0 || low > state.segLimit(L.SEG_CS))) throw new GuestFault(GP, 0)
+    // 64-bit code has no CS.base; elsewhere linear addresses have 32 bits.
+    const base = state.u32(L.segment(L.SEG_CS) + L.SEG_BASE)
+    const linear = mode64 ? low : (base + low) >>> 0
+    const address = this.#memory.fetch(linear, high)
     if (address < 0) throw new GuestFault(GP, 0)
-    const page = linear & ~0xfffn
-    state.setU64(L.PAGE_LINEAR, page)
-    state.setU64(L.PAGE_RIP, BigInt.asUintN(64, page - base))
-    return { linear: page, frame: (address & ~0xfff) >>> 0, offset: address & 0xfff, low, high, mode: state.u32(L.CODE_MODE), set: this.#privilegeSet }
+    const page = (linear & ~0xfff) >>> 0
+    state.setU32(L.PAGE_LINEAR, page)
+    state.setU32(L.PAGE_LINEAR + 4, high)
+    state.setU32(L.PAGE_RIP, mode64 ? page : page - base)
+    state.setU32(L.PAGE_RIP + 4, mode64 ? high : page < base ? 0xffffffff : 0)
+    return address
   }
 
   /** The TLB set in use. */

@@ -159,7 +159,7 @@ export class LinearMemory {
 
   /**
    * Translated code's way past a TLB miss: machine address of plain memory in one page for the access at HOST_VALUE, 0 where it takes
-   * more than that: devices, page crossings, stores to decoded code, breakpoints. Throws #PF, #GP, having changed nothing but CR2.
+   * more than that: devices, page crossings, page faults, stores to decoded code, breakpoints. Throws #GP. Nothing changes but CR2.
    */
   fill(access: number): number {
     const state = this.#state
@@ -168,7 +168,8 @@ export class LinearMemory {
     const write = (access & SLOW_WRITE) !== 0
     const set = this.#set('current')
     if ((low & 0xfff) + (access & SLOW_SIZE) > 0x1000 || set === L.TLB_USER_ALIGNED || this.watch?.watching || (high !== 0 && !state.mode64)) return 0
-    const address = this.#translate(low, high, write ? ACCESS_WRITE : 0, set, false)
+    const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, false)
+    if (address === FAULT) this.#fault = undefined
     return address >= 0 && !(write && this.#code.hasCode((address & ~0xfff) >>> 0)) ? address : 0
   }
 

@@ -4,11 +4,14 @@ import * as L from '../state/layout.ts'
 
 const INVALID = 0xffffffff
 const ENTRIES = L.TLB_SETS * L.TLB_ENTRIES
-/** Large pages remembered before everything is flushed. */
-const MAX_LARGE = 4096
+/** Sizes of large pages as shifts: 2 MiB, 4 MiB, 1 GiB. */
+const LARGE_SHIFTS = [21, 22, 30]
+const LARGE_SLOTS = 4096
+const SEVERAL = -1
 
-/** Page number and log2 of the size in one number. */
-const largeKey = (low: number, high: number, shift: number): number => (high * 2 ** (32 - shift) + (low >>> shift)) * 64 + shift
+/** Number of a large page, never 0. */
+const largeKey = (low: number, high: number, kind: number): number => (high * 0x1000 + (low >>> LARGE_SHIFTS[kind]!)) * 4 + kind + 1
+const largeSlot = (low: number, high: number, kind: number): number => ((low >>> LARGE_SHIFTS[kind]!) ^ (high << 3) ^ (high >>> 9)) & (LARGE_SLOTS - 1)
 
 /** Entry numbers in the order they were filled; an entry that changed its kind may stand in it more than once. */
 class EntryList {
@@ -47,8 +50,11 @@ export class Tlb {
   readonly #global = new EntryList()
   /** 0 not listed, 1 in #local, 2 in #global. An entry may be in both after it changed its kind: the flag tells which counts. */
   readonly #listed = new Uint8Array(ENTRIES)
-  /** Large pages with entries since the last full flush, as `largeKey`: INVLPG of any of their addresses drops all their 4 KiB pieces. */
-  readonly #large = new Set<number>()
+  /**
+   * Large pages with entries since the last full flush, by `largeSlot`: a `largeKey`, or SEVERAL where two share the slot. INVLPG of any of
+   * their addresses drops all their 4 KiB pieces; of pages that share a slot, too many.
+   */
+  readonly #large = new Float64Array(LARGE_SLOTS)
   fills = 0
   flushes = 0
   /** Told of every flush the guest or the board asks for, for traces. */
@@ -74,7 +80,6 @@ export class Tlb {
     const u32 = this.#u32
     const page = (linearLow & ~0xfff) >>> 0
     this.fills++
-    if (this.#large.size > MAX_LARGE) this.flushAll()
     const kind = global ? 2 : 1
     if (this.#listed[entry] !== kind) {
       const list = global ? this.#global : this.#local
@@ -82,12 +87,19 @@ export class Tlb {
       this.#listed[entry] = kind
       list.add(entry)
     }
-    if (pageShift > 12) this.#large.add(largeKey(linearLow, linearHigh, pageShift))
+    if (pageShift > 12) this.#noteLarge(linearLow, linearHigh, LARGE_SHIFTS.indexOf(pageShift))
     const keepFetch = u32[at + 4]! >>> 12 === page >>> 12 && u32[at + 5] === linearHigh && u32[at + 6] === (frame - page) >>> 0
     this.#setTag(at, rights & RIGHT_READ, page, linearHigh)
     this.#setTag(at + 2, rights & RIGHT_WRITE, page, linearHigh)
     if (!keepFetch || !(rights & RIGHT_EXECUTE)) this.#setTag(at + 4, 0, 0, 0)
     u32[at + 6] = frame - page
+  }
+
+  #noteLarge(low: number, high: number, kind: number): void {
+    const slot = largeSlot(low, high, kind)
+    const key = largeKey(low, high, kind)
+    const known = this.#large[slot]!
+    if (known !== key) this.#large[slot] = known === 0 ? key : SEVERAL
   }
 
   /** Machine address behind a linear address by an entry that allows reading (or writing); -1: none. */
@@ -143,7 +155,7 @@ export class Tlb {
     this.onFlush?.('all', 0, 0)
     this.#flush(this.#local, 1)
     this.#flush(this.#global, 2)
-    this.#large.clear()
+    this.#large.fill(0)
   }
 
   /** Everything but global translations. */
@@ -158,9 +170,12 @@ export class Tlb {
     this.onFlush?.('page', linearLow, linearHigh)
     let first = this.#entry(0, linearLow)
     let count = 1
-    for (const shift of [21, 22, 30]) {
-      if (!this.#large.delete(largeKey(linearLow, linearHigh, shift))) continue
-      count = Math.min(2 ** (shift - 12), L.TLB_ENTRIES)
+    for (let kind = 0; kind < LARGE_SHIFTS.length; kind++) {
+      const slot = largeSlot(linearLow, linearHigh, kind)
+      const known = this.#large[slot]!
+      if (known === 0 || (known !== SEVERAL && known !== largeKey(linearLow, linearHigh, kind))) continue
+      if (known !== SEVERAL) this.#large[slot] = 0
+      count = Math.max(count, Math.min(2 ** (LARGE_SHIFTS[kind]! - 12), L.TLB_ENTRIES))
       first = this.#entry(0, linearLow) & ~(count - 1)
     }
     for (let set = 0; set < L.TLB_SETS; set++) for (let i = 0; i < count; i++) this.#clear(set * L.TLB_ENTRIES + first + i)

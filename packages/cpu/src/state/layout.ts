@@ -137,6 +137,8 @@ export const HOST_VALUE2 = 0x7a0
 
 /** Two records for single stepping and for instructions that cross a page, not entered in any table. */
 export const STEP_RECORDS = 0x800
+/** A record of zeros: PSEUDO_CONTINUE at offset 0 of PAGE_RIP. */
+export const ENTRY_RECORD = 0x840
 /** Rare system registers up to STATE_BYTES: see system/msr-state.ts. */
 export const SYSTEM = 0x900
 export const STATE_BYTES = 0x1000

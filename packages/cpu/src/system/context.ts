@@ -94,6 +94,8 @@ export interface HostInstruction {
   readonly rip: bigint
   /** RIP behind the instruction, masked for the mode. */
   readonly nextRip: bigint
+  /** Sets state.rip `bytes` behind the instruction's start: `length` for the next one. */
+  leaveAt(bytes: number): void
   readonly immediate: bigint
   /** ModRM.reg as a number for S, C, D operands. */
   readonly regNumber: number

@@ -3,7 +3,7 @@ import { STATUS_JUMP } from '../interpreter/records.ts'
 import { DB, GP, GuestFault, UD } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { HostFunction, HostInstruction, SystemContext } from './context.ts'
-import { isCanonical } from './mode-state.ts'
+import { isCanonical, isCanonicalHigh } from './mode-state.ts'
 import { readCell, readE, registerBytes, storeWord, writeCell } from './operands.ts'
 import { requirePrivileged, requireUmip } from './privilege.ts'
 
@@ -26,7 +26,7 @@ function cr4Allowed(c: SystemContext): number {
 
 /** Continues behind the instruction by a fresh lookup: translations or modes are new. */
 function resume(c: SystemContext, i: HostInstruction): number {
-  c.state.rip = i.nextRip
+  i.leaveAt(i.length)
   return STATUS_JUMP
 }
 
@@ -179,15 +179,16 @@ const movFromDebug: HostFunction = (c, i) => {
 
 const invlpg: HostFunction = (c, i) => {
   requirePrivileged(c)
-  const linear = i.linear(1, false)
-  if (c.state.longMode && !isCanonical(c, linear)) return undefined
-  c.tlb.flushPage(Number(linear & 0xffffffffn), Number(linear >> 32n))
+  const { state } = c
+  state.setU64(L.HOST_VALUE, i.linear(1, false))
+  const low = state.u32(L.HOST_VALUE)
+  const high = state.u32(L.HOST_VALUE + 4)
+  if (state.longMode && !isCanonicalHigh(c, high)) return undefined
+  c.tlb.flushPage(low, high)
   // The page may be the one executing.
-  if (((linear ^ c.state.u64(L.PAGE_LINEAR)) & ~0x1fffffn) === 0n) {
-    c.modeChanged()
-    return resume(c, i)
-  }
-  return undefined
+  if (high !== state.u32(L.PAGE_LINEAR + 4) || ((low ^ state.u32(L.PAGE_LINEAR)) & ~0x1fffff) !== 0) return undefined
+  c.modeChanged()
+  return resume(c, i)
 }
 
 const invpcid: HostFunction = (c, i) => {

@@ -3,6 +3,7 @@ import { DF } from '../memory/fault.ts'
 import type { SystemContext } from './context.ts'
 import type { GuestEvent } from './events.ts'
 import { changeableFlags, flagsWith } from './flags.ts'
+import { isCanonicalHigh } from './mode-state.ts'
 import { dropPrivilegedSegments, setBasedAtZero } from './segments.ts'
 
 /**
@@ -22,11 +23,6 @@ const STACK = 0x9300
 function supervisor(c: SystemContext, low: number, high: number, bytes: number, write: boolean): number {
   if ((low & 0xfff) + bytes > 0x1000 || low & 3) return -1
   return c.tlb.find(L.TLB_SUPERVISOR, low, high, write)
-}
-
-const canonical = (c: SystemContext, high: number): boolean => {
-  const shift = c.state.u32(L.CANONICAL_SHIFT)
-  return ((high << shift) >> shift) === (high | 0)
 }
 
 /** Machine address of a field of a descriptor table or the TSS; -1: not in the TLB, beyond the limit, or at a place addition would have to carry to. */
@@ -49,8 +45,10 @@ const basedAtZero = (low: number, high: number): boolean => low >>> 16 === 0 && 
 const TSS_BASE = L.segment(L.SEG_TR) + L.SEG_BASE
 const TSS_LIMIT = L.segment(L.SEG_TR) + L.SEG_LIMIT
 
-/** Delivers a fault, trap, interrupt or NMI at state.rip to a handler at CPL 0 (SDM vol. 3, 7.14). */
-export function deliverLong(c: SystemContext, vector: number, errorCode: number, kind: GuestEvent['kind']): boolean {
+/** Delivers an event to a handler at CPL 0 (SDM vol. 3, 7.14); the halves of the return address as `GuestEvent.returnRip`. */
+export function deliverLong(
+  c: SystemContext, vector: number, errorCode: number, kind: GuestEvent['kind'], returnLow: number, returnHigh: number,
+): boolean {
   const { state } = c
   if (!state.mode64 || c.trace?.event) return false
   const { u32 } = state.memory
@@ -66,9 +64,10 @@ export function deliverLong(c: SystemContext, vector: number, errorCode: number,
   const at = gdtEntry(c, selector)
   if (at < 0 || (selector & 0xfffc) === 0) return false
   const descriptor = u32[(at >>> 2) + 1]!
-  if ((descriptor & CODE64_MASK) !== CODE64 || descriptor & 0x6000 || !canonical(c, offsetHigh)) return false
+  if ((descriptor & CODE64_MASK) !== CODE64 || descriptor & 0x6000 || !isCanonicalHigh(c, offsetHigh)) return false
 
   const { cpl } = state
+  if ((kind === 'software' || kind === 'software-breakpoint') && ((middle >>> 13) & 3) < cpl) return false
   const ist = middle & 7
   let from = L.REGS + 4 * 8 + state.base
   if (cpl !== 0 || ist !== 0) from = tableEntry(c, TSS_BASE, TSS_LIMIT, ist ? ist * 8 + 28 : 4, 8)
@@ -86,8 +85,8 @@ export function deliverLong(c: SystemContext, vector: number, errorCode: number,
     u32[slot++] = errorCode
     u32[slot++] = 0
   }
-  u32[slot] = state.u32(L.RIP)
-  u32[slot + 1] = state.u32(L.RIP + 4)
+  u32[slot] = returnLow
+  u32[slot + 1] = returnHigh
   u32[slot + 2] = state.selector(L.SEG_CS)
   u32[slot + 3] = 0
   u32[slot + 4] = kind === 'fault' && vector !== DF ? state.eflags | L.FLAG_RF : state.eflags
@@ -124,7 +123,7 @@ export function returnLong(c: SystemContext): boolean {
   const selector = u32[slot + 2]! & 0xffff
   const rpl = selector & 3
   const at = gdtEntry(c, selector)
-  if (at < 0 || (selector & 0xfffc) === 0 || rpl < cpl || !canonical(c, u32[slot + 1]!)) return false
+  if (at < 0 || (selector & 0xfffc) === 0 || rpl < cpl || !isCanonicalHigh(c, u32[slot + 1]!)) return false
   const descriptor = u32[(at >>> 2) + 1]!
   if ((descriptor & CODE64_MASK) !== CODE64 || ((descriptor >>> 13) & 3) !== rpl) return false
 

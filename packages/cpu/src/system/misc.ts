@@ -3,10 +3,9 @@ import { STATUS_JUMP, STATUS_LEAVE } from '../interpreter/records.ts'
 import { GP, GuestFault, UD } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { HostFunction, SystemContext } from './context.ts'
-import { isCanonical } from './mode-state.ts'
 import * as M from './msr-state.ts'
 import { readMsr, writeMsr } from './msr.ts'
-import { readCell, registerBytes, writeCell } from './operands.ts'
+import { registerBytes, writeCell } from './operands.ts'
 import { requirePrivileged } from './privilege.ts'
 
 const halt: HostFunction = (c, i) => {

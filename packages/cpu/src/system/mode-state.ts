@@ -17,6 +17,12 @@ export function setCode(c: SystemContext, segment: SegmentRegister, cpl: number)
   c.state.setU32(L.CPL, cpl)
 }
 
+/** isCanonical by the high half, which alone decides. */
+export function isCanonicalHigh(c: SystemContext, high: number): boolean {
+  const shift = c.state.u32(L.CANONICAL_SHIFT)
+  return ((high << shift) >> shift) === (high | 0)
+}
+
 /** True when bits 63:47 (63:56 with LA57) are equal. */
 export function isCanonical(c: SystemContext, address: bigint): boolean {
   const bits = 64 - c.state.u32(L.CANONICAL_SHIFT)

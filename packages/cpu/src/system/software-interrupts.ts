@@ -5,11 +5,14 @@ import * as L from '../state/layout.ts'
 import type { HostFunction, HostInstruction, SystemContext } from './context.ts'
 import { deliverOnce, deliverTaskFault, interruptReal } from './events.ts'
 import type { GuestEvent } from './events.ts'
+import { deliverLong } from './long-mode.ts'
 import { finishTaskSwitch, TaskFault } from './task-switch.ts'
 import { readTss } from './tss.ts'
 
 function interrupt(c: SystemContext, i: HostInstruction, vector: number, kind: GuestEvent['kind']): number {
   c.suppressStep()
+  const rip = i.nextRip
+  if (deliverLong(c, vector, -1, kind, Number(BigInt.asUintN(32, rip)), Number(rip >> 32n))) return STATUS_JUMP
   try {
     deliverOnce(c, { vector, errorCode: -1, kind, returnRip: i.nextRip })
   } catch (thrown) {
