@@ -182,9 +182,7 @@ export class GuestPhysicalMemory extends PhysicalToMachine implements GuestMemor
 
   /** Starts logging the pages of a region that are written, by CPUs or the host side. All pages start clean. */
   startDirtyLog(region: MemoryRegion): void {
-    const state = this.store.state(region)
-    state.dirty = new Uint32Array(Math.ceil(state.pages / 32))
-    this.store.withdrawWrites(state, undefined)
+    this.store.startLog(this.store.state(region))
   }
 
   /** Pages written since the last collect: bit n of word n >>> 5 is page n of the region. Clears the log; the next write of a page is seen again. */
@@ -198,7 +196,7 @@ export class GuestPhysicalMemory extends PhysicalToMachine implements GuestMemor
   }
 
   stopDirtyLog(region: MemoryRegion): void {
-    this.store.state(region).dirty = undefined
+    this.store.stopLog(this.store.state(region))
   }
 
   /**

@@ -4,6 +4,8 @@ import { FRAME_SIZE, MAX_GFN, SUPERPAGE_FRAMES } from '../limits.ts'
 import type { FrameMemory } from '../machine/machine-memory.ts'
 import { Layout, type Placement, type Segment } from './layout.ts'
 import { PAGE_BACKED, PAGE_MFN, PAGE_WRITABLE, PageStore } from './page-store.ts'
+import { HEADER_ADDRESS_MASK, isShared, sharedInts } from './shared-map.ts'
+import type { SharedMap } from './shared-map.ts'
 
 /** `count` given to onInvalidate listeners for "everything": all of a 52-bit physical address space. */
 export const ALL_FRAMES: number = 2 ** 40
@@ -13,8 +15,6 @@ export const ALL_FRAMES: number = 2 ** 40
  * have a table each, so that chipset shadowing (reads from ROM, writes to RAM) is nothing special.
  */
 export class PhysicalToMachine implements PhysicalMap {
-  /** Current mask on the low half of CPU addresses (A20). */
-  addressMask = -1
   /** The machine memory the frames come from. */
   readonly machine: FrameMemory
   protected readonly store: PageStore
@@ -31,8 +31,31 @@ export class PhysicalToMachine implements PhysicalMap {
   constructor(machine: FrameMemory) {
     this.machine = machine
     this.store = new PageStore(machine)
+    if (isShared(machine)) {
+      this.limit = MAX_GFN
+      this.readMap = sharedInts(MAX_GFN)
+      this.writeMap = sharedInts(MAX_GFN)
+    }
     this.store.onRelease = (mfn) => this.hostWrote(mfn * FRAME_SIZE, FRAME_SIZE)
     this.store.onChange = (page, count) => this.layout.eachAlias(page, count, (gfn, frames) => this.invalidate(gfn, frames))
+  }
+
+  /** Current mask on the low half of CPU addresses (A20). */
+  get addressMask(): number {
+    return this.store.header[HEADER_ADDRESS_MASK]!
+  }
+
+  /** What `AttachedPhysicalMap` needs in another thread; undefined over memory that is not shared. */
+  get sharedMap(): SharedMap | undefined {
+    if (!isShared(this.machine)) return undefined
+    const { readMap, writeMap, store } = this
+    return { readMap, writeMap, entries: store.entries, blocks: store.blocks, header: store.header }
+  }
+
+  /** On behalf of another thread: does what `frameForRead` or `frameForWrite` of the page would have to do first. */
+  prepare(page: number, forWrite: boolean): void {
+    if (forWrite) this.store.prepareWrite(page)
+    else if ((this.store.entries[page]! & PAGE_BACKED) === 0) this.store.populate(page)
   }
 
   frameForRead(gfn: Gfn): number {
@@ -71,7 +94,7 @@ export class PhysicalToMachine implements PhysicalMap {
   setA20(enabled: boolean): void {
     const mask = enabled ? -1 : ~(1 << 20)
     if (mask === this.addressMask) return
-    this.addressMask = mask
+    this.store.header[HEADER_ADDRESS_MASK] = mask
     this.invalidate(0, ALL_FRAMES)
   }
 

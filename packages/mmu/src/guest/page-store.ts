@@ -3,6 +3,7 @@ import { CodedError } from '@entresol/kit'
 import { FRAME_SIZE, SUPERPAGE_FRAMES, SUPERPAGE_ORDER } from '../limits.ts'
 import type { FrameMemory } from '../machine/machine-memory.ts'
 import type { MemoryRegion, RegionState } from './region.ts'
+import { HEADER_ADDRESS_MASK, HEADER_LOGS, HEADER_WORDS, isShared, SHARED_PAGES, sharedInts } from './shared-map.ts'
 
 /** Page entry: machine frame number in bits 19:0. An entry of 0 is an untouched page. */
 export const PAGE_MFN = 0xfffff
@@ -25,31 +26,45 @@ const SMALL_PAGES = -1
  */
 export class PageStore {
   readonly machine: FrameMemory
-  entries: Int32Array = new Int32Array(SUPERPAGE_FRAMES)
+  /** By page. Over shared memory it has its final size, else it grows with the regions. */
+  entries: Int32Array
+  /** Per block: first machine frame of its reservation, or UNRESERVED (may get one), or SMALL_PAGES. As `entries` in size. */
+  blocks: Int32Array
+  /** HEADER_* words. */
+  readonly header: Int32Array
   /** Called when cached addresses of [page, page + count) are no longer right. */
   onChange: (page: number, count: number) => void = () => {}
   /** Called when the guest lets go of a machine frame: what comes to be there next is none of what was. */
   onRelease: (mfn: number) => void = () => {}
   readonly #regions: RegionState[] = []
-  /** Per block: first machine frame of its reservation, or UNRESERVED (may get one), or SMALL_PAGES. */
-  #blocks: Int32Array = new Int32Array(1).fill(SMALL_PAGES)
+  /** Pages of all regions so far. */
+  #pages: number = SUPERPAGE_FRAMES
   /** Per block: index into #regions. */
   #owners: Uint16Array = new Uint16Array(1)
 
   constructor(machine: FrameMemory) {
     this.machine = machine
+    const shared = isShared(machine)
+    this.entries = shared ? sharedInts(SHARED_PAGES) : new Int32Array(SUPERPAGE_FRAMES)
+    this.blocks = shared ? sharedInts(SHARED_PAGES / SUPERPAGE_FRAMES) : new Int32Array(1)
+    this.blocks[0] = SMALL_PAGES
+    this.header = shared ? sharedInts(HEADER_WORDS) : new Int32Array(HEADER_WORDS)
+    this.header[HEADER_ADDRESS_MASK] = -1
   }
 
   create(name: string, kind: 'ram' | 'rom', bytes: number): RegionState {
     const pages = bytes / FRAME_SIZE
-    const firstPage = this.entries.length
+    const firstPage = this.#pages
     const blocks = Math.ceil(pages / SUPERPAGE_FRAMES)
-    const firstBlock = this.#blocks.length
+    const firstBlock = firstPage / SUPERPAGE_FRAMES
     const region: RegionState = { name, kind, bytes, firstPage, pages, dirty: undefined }
-    this.entries = grown(this.entries, new Int32Array(firstPage + blocks * SUPERPAGE_FRAMES))
-    this.#blocks = grown(this.#blocks, new Int32Array(firstBlock + blocks))
+    this.#pages += blocks * SUPERPAGE_FRAMES
+    if (!isShared(this.machine)) {
+      this.entries = grown(this.entries, new Int32Array(this.#pages))
+      this.blocks = grown(this.blocks, new Int32Array(firstBlock + blocks))
+    } else if (this.#pages > SHARED_PAGES) throw new CodedError('memory-too-large', `region '${name}' does not fit the tables threads share`)
     this.#owners = grown(this.#owners, new Uint16Array(firstBlock + blocks)).fill(this.#regions.length, firstBlock)
-    if (pages % SUPERPAGE_FRAMES !== 0) this.#blocks[firstBlock + blocks - 1] = SMALL_PAGES
+    if (pages % SUPERPAGE_FRAMES !== 0) this.blocks[firstBlock + blocks - 1] = SMALL_PAGES
     this.#regions.push(region)
     return region
   }
@@ -75,7 +90,7 @@ export class PageStore {
   /** Pages that have a frame. Looks at every page. */
   touchedPages(): number {
     let count = 0
-    for (const entry of this.entries) if (entry & PAGE_BACKED) count++
+    for (let page = 0; page < this.#pages; page++) if (this.entries[page]! & PAGE_BACKED) count++
     return count
   }
 
@@ -132,6 +147,20 @@ export class PageStore {
     this.onChange(firstPage, count)
   }
 
+  /** Starts (or goes on with nothing in) the dirty log of a region. */
+  startLog(region: RegionState): void {
+    if (region.dirty === undefined) this.header[HEADER_LOGS]! += 1
+    region.dirty = new Uint32Array(Math.ceil(region.pages / 32))
+    // No thread gives pages their frames by itself from here on.
+    this.onChange(region.firstPage, region.pages)
+    this.withdrawWrites(region, undefined)
+  }
+
+  stopLog(region: RegionState): void {
+    if (region.dirty !== undefined) this.header[HEADER_LOGS]! -= 1
+    region.dirty = undefined
+  }
+
   /** Clears PAGE_WRITABLE on the pages of a region that `selected` names, so that the next write is seen. */
   withdrawWrites(region: RegionState, selected: Uint32Array | undefined): void {
     let first = -1
@@ -157,7 +186,7 @@ export class PageStore {
 
   /** First machine frame of the 2 MiB block behind `page`'s block, -1 when it is made of small pages or untouched. */
   reservation(page: number): number {
-    const base = this.#blocks[page >>> SUPERPAGE_ORDER]!
+    const base = this.blocks[page >>> SUPERPAGE_ORDER]!
     return base > 0 ? base : -1
   }
 
@@ -174,11 +203,11 @@ export class PageStore {
 
   #frameFor(page: number): number {
     const block = page >>> SUPERPAGE_ORDER
-    if (this.#blocks[block] === UNRESERVED) {
+    if (this.blocks[block] === UNRESERVED) {
       const base = this.machine.tryAllocate(SUPERPAGE_ORDER)
-      this.#blocks[block] = base < 0 ? SMALL_PAGES : base
+      this.blocks[block] = base < 0 ? SMALL_PAGES : base
     }
-    const base = this.#blocks[block]!
+    const base = this.blocks[block]!
     if (base > 0) return base + (page & (SUPERPAGE_FRAMES - 1))
     return this.#smallFrame()
   }
@@ -186,7 +215,7 @@ export class PageStore {
   #smallFrame(): number {
     const mfn = this.machine.tryAllocate(0)
     if (mfn >= 0) return mfn
-    for (let block = 0; block < this.#blocks.length; block++) this.#dissolve(block)
+    for (let block = 0; block * SUPERPAGE_FRAMES < this.#pages; block++) this.#dissolve(block)
     return this.machine.allocate(0)
   }
 
@@ -212,10 +241,12 @@ export class PageStore {
 
   /** Turns a 2 MiB reservation into small pages: its untouched frames go back. */
   #dissolve(block: number): void {
-    const base = this.#blocks[block]!
+    const base = this.blocks[block]!
     if (base === SMALL_PAGES) return
-    this.#blocks[block] = SMALL_PAGES
+    this.blocks[block] = SMALL_PAGES
     if (base === UNRESERVED) return
+    // Other threads take frames of the reservation until they know.
+    if (isShared(this.machine)) this.onChange(block * SUPERPAGE_FRAMES, SUPERPAGE_FRAMES)
     for (let index = 0; index < SUPERPAGE_FRAMES; index++) {
       const entry = this.entries[block * SUPERPAGE_FRAMES + index]!
       if ((entry & PAGE_BACKED) === 0) this.machine.freeUntouched((base + index) as Mfn)

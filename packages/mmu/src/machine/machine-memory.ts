@@ -130,3 +130,46 @@ export class FrameMemory implements MachineMemory {
     )
   }
 }
+
+/**
+ * A machine memory as another thread than its owner's sees it: everything but handing out frames. `reserve` takes from the arena that the
+ * owner reserved for this thread.
+ */
+export class AttachedMachineMemory implements MachineMemory {
+  readonly wasm: WebAssembly.Memory
+  readonly u8: Uint8Array
+  readonly u32: Uint32Array
+  readonly frames: number
+  #next: number
+  readonly #end: number
+
+  constructor(wasm: WebAssembly.Memory, arena: { readonly address: number; readonly bytes: number }) {
+    this.wasm = wasm
+    this.u8 = new Uint8Array(wasm.buffer)
+    this.u32 = new Uint32Array(wasm.buffer)
+    this.frames = this.u8.length / FRAME_SIZE
+    this.#next = arena.address
+    this.#end = arena.address + arena.bytes
+  }
+
+  get framesUsed(): number {
+    return this.frames
+  }
+
+  allocate(order: number): Mfn {
+    throw exhausted(2 ** order)
+  }
+
+  free(mfn: Mfn): void {
+    throw new CodedError('frame-not-allocated', `frame ${mfn} is the owner's`)
+  }
+
+  reserve(bytes: number): MachineAddress {
+    const address = this.#next
+    this.#next += Math.ceil(bytes / FRAME_SIZE) * FRAME_SIZE
+    if (this.#next > this.#end) throw exhausted(Math.ceil(bytes / FRAME_SIZE))
+    return address as MachineAddress
+  }
+}
+
+const exhausted = (count: number): CodedError => new CodedError('machine-memory-exhausted', `no ${count} frames left for this thread`)
