@@ -4,6 +4,7 @@ import type {
 import { DR6_BREAKPOINTS, DR6_BS, DR7_GD } from '@entresol/x86'
 import { CodeCache } from './code/code-cache.ts'
 import { CodeFrames } from './code/code-frames.ts'
+import type { CodeRegistry } from './code/code-frames.ts'
 import { CodeFetcher } from './code/fetcher.ts'
 import { HOST_CROSS_PAGE, HOST_INTERCEPT, HOST_NAMES, instantiateInterpreter, TABLE } from './interpreter/instance.ts'
 import type { InterpreterExports } from './interpreter/instance.ts'
@@ -49,7 +50,7 @@ export interface SoftwareVcpuOptions {
   /** Bytes for decoded code (default 48 MiB). */
   readonly codeCacheBytes?: number
   /** Shared by the vCPUs of a machine memory; without it this one is alone there. */
-  readonly codeFrames?: CodeFrames
+  readonly codeFrames?: CodeRegistry
   /** PAUSE ends the slice: whoever spins waits for another vCPU of the same thread. */
   readonly yieldOnPause?: boolean
   /** Translate hot code to WebAssembly (default true); without, everything is interpreted. */
@@ -89,7 +90,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   readonly intercepts: Intercepts = { ...NO_INTERCEPTS }
   readonly code: CodeCache
   /** Which machine frames are code for any vCPU. */
-  readonly codeFrames: CodeFrames
+  readonly codeFrames: CodeRegistry
   readonly #interrupts: InterruptSource
   readonly #tscFrequency: number
   readonly #wasm: InterpreterExports

@@ -19,7 +19,7 @@ export class CodeFetcher {
     this.#code = code
   }
 
-  /** The record at state.rip, decoded if it is new; its page becomes the current one. */
+  /** The record at state.rip, decoded if it is new; its page becomes the current one. 0: another thread wants this vCPU first. */
   lookup(): number {
     const address = this.#enterPage()
     const state = this.#state
@@ -34,6 +34,11 @@ export class CodeFetcher {
     const offset = address & 0xfff
     const mode = state.u32(L.CODE_MODE)
     const table = this.#code.tableFor(frame, mode)
+    if (state.u32(L.KICK)) {
+      // While the others let go of the frame, one of them may have changed the map: look again after `run` has heard of it.
+      state.setU64(L.PAGE_LINEAR, 0xffffffffffffffffn)
+      return 0
+    }
     this.#tlb.setFetch(this.#privilegeSet, low, high, mode, table)
     state.setU32(L.PAGE_TABLE, table)
     return state.memory.u32[(table >>> 2) + offset] || this.#code.decodeRun(frame, offset, mode, table)

@@ -12,6 +12,8 @@ import type { Tlb } from './tlb.ts'
 export interface CodeWatch {
   /** True when the 4 KiB machine frame at `frame` holds decoded instructions. */
   hasCode(frame: number): boolean
+  /** False when it does; true: the vCPU may write there directly from now on, until it is told to protect the frame. */
+  writable(frame: number): boolean
   /** Machine bytes [address, address + length) changed. */
   wrote(address: number, length: number): void
 }
@@ -102,7 +104,7 @@ export class LinearMemory {
     if (frame >= 0) {
       let rights = walker.rights
       // A page of code is written by the slow path so that decoded instructions notice; ROM and shared frames by frameForWrite.
-      if (rights & RIGHT_WRITE && (!(access & ACCESS_WRITE) || this.#code.hasCode(frame))) rights &= ~RIGHT_WRITE
+      if (rights & RIGHT_WRITE && (!(access & ACCESS_WRITE) || !this.#code.writable(frame))) rights &= ~RIGHT_WRITE
       if (set === L.TLB_USER_ALIGNED) rights &= RIGHT_EXECUTE
       if (!this.watch?.watching || !this.watch.watchesPage(wide(low, high))) this.#tlb.fill(set, low, high, rights, frame, walker.global !== 0, walker.pageShift)
       return frame + (low & 0xfff)
@@ -152,7 +154,7 @@ export class LinearMemory {
     if ((low & 0xfff) + size <= 0x1000) {
       const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, stack)
       if (address === FAULT) return 0
-      if (address >= 0 && !(write && this.#code.hasCode((address & ~0xfff) >>> 0))) return address
+      if (address >= 0 && !(write && !this.#code.writable((address & ~0xfff) >>> 0))) return address
     }
     return this.#stage(low, high, size, access, set, stack)
   }
@@ -170,7 +172,7 @@ export class LinearMemory {
     if ((low & 0xfff) + (access & SLOW_SIZE) > 0x1000 || set === L.TLB_USER_ALIGNED || this.watch?.watching || (high !== 0 && !state.mode64)) return 0
     const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, false)
     if (address === FAULT) this.#fault = undefined
-    return address >= 0 && !(write && this.#code.hasCode((address & ~0xfff) >>> 0)) ? address : 0
+    return address >= 0 && !(write && !this.#code.writable((address & ~0xfff) >>> 0)) ? address : 0
   }
 
   /** Tells the data breakpoints of an access, once it is known not to fault. */
@@ -262,7 +264,7 @@ export class LinearMemory {
   direct(linear: bigint, write: boolean): number {
     if (this.watch?.watching) return -1
     const address = this.#translate(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), write ? ACCESS_WRITE : 0, this.#set('current'), false)
-    return address >= 0 && !(write && this.#code.hasCode((address & ~0xfff) >>> 0)) ? address : -1
+    return address >= 0 && !(write && !this.#code.writable((address & ~0xfff) >>> 0)) ? address : -1
   }
 
   /** Machine address of the instruction byte at a linear address, for fetching; -1 when it is not memory. Throws #PF, #GP. */

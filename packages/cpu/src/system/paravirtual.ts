@@ -21,7 +21,7 @@ const ENOSYS = -1000n
 const PVCLOCK_TSC_STABLE = 1
 
 export interface KvmParavirtualOptions {
-  readonly memory: GuestMemory
+  readonly memory: Pick<GuestMemory, 'writeU8' | 'writeU32' | 'writeU64'>
   readonly clock: Clock
   readonly tscFrequency: number
   /** This vCPU's time-stamp counter now. */

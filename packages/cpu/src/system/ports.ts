@@ -88,6 +88,11 @@ function insBlock(c: SystemContext, i: HostInstruction, size: Size, count: bigin
   let done = 0
   do {
     const value = c.ports.read(port, size)
+    if (state.u32(L.KICK)) {
+      // Another thread may have taken the page while the device answered.
+      c.memory.write(linear + BigInt(done++ * size), size, BigInt(value >>> 0))
+      break
+    }
     const at = address + done * size
     if (size === 1) view.setUint8(at, value)
     else if (size === 2) view.setUint16(at, value, true)
