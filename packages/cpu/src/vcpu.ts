@@ -92,12 +92,13 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   /** Which machine frames are code for any vCPU. */
   readonly codeFrames: CodeRegistry
   readonly #interrupts: InterruptSource
-  readonly #tscFrequency: number
+  readonly #tscPerNanosecond: number
   readonly #wasm: InterpreterExports
   readonly #fetcher: CodeFetcher
   readonly translator: Translator | undefined
   readonly #instruction: InstructionView
-  #tscOffset = 0n
+  #tscOffsetLow = 0
+  #tscOffsetHigh = 0
   #fault: GuestFault | undefined
   /** Something else than a guest fault was thrown while generated code ran: a bug of ours, rethrown by `run`. */
   #failure: unknown
@@ -138,7 +139,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     this.apic = options.apic
     this.paravirtual = options.paravirtual
     this.#interrupts = options.interrupts
-    this.#tscFrequency = options.tscFrequency ?? 1e9
+    this.#tscPerNanosecond = (options.tscFrequency ?? 1e9) / 1e9
     this.trace = options.trace
     this.#yieldOnPause = options.yieldOnPause ?? false
     this.#onKick = options.onKick
@@ -262,11 +263,22 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   // SystemContext
 
   tsc(): bigint {
-    return BigInt(Math.floor(this.clock.now() * (this.#tscFrequency / 1e9))) + this.#tscOffset
+    this.readTsc()
+    return this.state.u64(L.HOST_VALUE)
+  }
+
+  readTsc(): void {
+    const { state } = this
+    const ticks = Math.floor(this.clock.now() * this.#tscPerNanosecond)
+    const low = (ticks >>> 0) + this.#tscOffsetLow
+    state.setU32(L.HOST_VALUE, low)
+    state.setU32(L.HOST_VALUE + 4, Math.floor(ticks / 0x100000000) + this.#tscOffsetHigh + (low > 0xffffffff ? 1 : 0))
   }
 
   setTsc(value: bigint): void {
-    this.#tscOffset += value - this.tsc()
+    const offset = BigInt.asUintN(64, value - BigInt(Math.floor(this.clock.now() * this.#tscPerNanosecond)))
+    this.#tscOffsetLow = Number(offset & 0xffffffffn)
+    this.#tscOffsetHigh = Number(offset >> 32n)
   }
 
   modeChanged(): void {

@@ -52,6 +52,9 @@ export class LinearMemory {
   readonly #bytes = new Uint8Array(64)
   readonly #view: DataView = new DataView(this.#bytes.buffer)
   #fault: GuestFault | undefined
+  #firstPart = 0
+  #firstLength = 0
+  #secondPart = 0
   /** What the last `#translate` found: guest physical address halves. */
   #physicalLow = 0
   #physicalHigh = 0
@@ -287,10 +290,24 @@ export class LinearMemory {
     return this.#tlb.find(this.#set(privilege), low, Number((linear >> 32n) & 0xffffffffn), write)
   }
 
+  /** The same for bytes on two pages, found in #firstPart, #firstLength and #secondPart. */
+  #cachedTwo(linear: bigint, size: number, privilege: Privilege, write: boolean): boolean {
+    this.#firstLength = 0x1000 - Number(linear & 0xfffn)
+    if (this.#firstLength >= size || size > 0x1000 || !this.#state.mode64) return false
+    this.#firstPart = this.cached(linear, this.#firstLength, privilege, write)
+    this.#secondPart = this.cached(BigInt.asUintN(64, linear + BigInt(this.#firstLength)), size - this.#firstLength, privilege, write)
+    return this.#firstPart >= 0 && this.#secondPart >= 0
+  }
+
   readBytes(linear: bigint, into: Uint8Array, privilege: Privilege = 'current', stack = false): void {
     const cached = this.cached(linear, into.length, privilege, false)
     if (cached >= 0) {
       into.set(this.#memory.u8.subarray(cached, cached + into.length))
+      return
+    }
+    if (this.#cachedTwo(linear, into.length, privilege, false)) {
+      into.set(this.#memory.u8.subarray(this.#firstPart, this.#firstPart + this.#firstLength))
+      into.set(this.#memory.u8.subarray(this.#secondPart, this.#secondPart + into.length - this.#firstLength), this.#firstLength)
       return
     }
     this.#requireCanonicalEnd(Number(linear & 0xffffffffn), Number((linear >> 32n) & 0xffffffffn), into.length, stack)
@@ -302,6 +319,11 @@ export class LinearMemory {
     const cached = this.cached(linear, from.length, privilege, true)
     if (cached >= 0) {
       this.#memory.u8.set(from, cached)
+      return
+    }
+    if (this.#cachedTwo(linear, from.length, privilege, true)) {
+      this.#memory.u8.set(from.subarray(0, this.#firstLength), this.#firstPart)
+      this.#memory.u8.set(from.subarray(this.#firstLength), this.#secondPart)
       return
     }
     this.probe(linear, from.length, true, privilege, stack)

@@ -141,6 +141,8 @@ export const STEP_RECORDS = 0x800
 export const ENTRY_RECORD = 0x840
 /** Rare system registers up to STATE_BYTES: see system/msr-state.ts. */
 export const SYSTEM = 0x900
+/** Where FXSAVE, XSAVE and their kin work on areas they cannot reach in place. */
+export const AREA = 0xc00
 export const STATE_BYTES = 0x1000
 
 /** Countdowns to translation (u16) by record address: see translator/translator.ts. */

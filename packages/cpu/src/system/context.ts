@@ -55,6 +55,8 @@ export interface SystemContext {
   readonly intercepts: Intercepts
   /** Time-stamp counter now. */
   tsc(): bigint
+  /** The same, left in HOST_VALUE. */
+  readTsc(): void
   /** WRMSR to IA32_TIME_STAMP_COUNTER. */
   setTsc(value: bigint): void
   /** Recomputes CPL-, segment- and mode-derived fields after CS, SS, EFLAGS.VM, EFLAGS.AC, CR0, CR4 or EFER changed. */

@@ -6,6 +6,7 @@ import type { HostFunction, HostInstruction, SystemContext } from './context.ts'
 import { isCanonical, isCanonicalHigh } from './mode-state.ts'
 import { readCell, readE, registerBytes, storeWord, writeCell } from './operands.ts'
 import { requirePrivileged, requireUmip } from './privilege.ts'
+import { usableUnits } from './units.ts'
 
 const CR0_WRITABLE = (X.CR0_PE | X.CR0_MP | X.CR0_EM | X.CR0_TS | X.CR0_NE | X.CR0_WP | X.CR0_AM | X.CR0_NW | X.CR0_CD | X.CR0_PG) >>> 0
 /** Bits whose change makes cached translations wrong. */
@@ -64,15 +65,20 @@ export function writeCr0(c: SystemContext, value: bigint): void {
   else state.setU64(L.CR0, BigInt(next))
   if (changed & CR0_PAGING) c.tlb.flushAll()
   if (changed & (CR0_PAGING | X.CR0_AM)) c.modeChanged()
+  else state.setU32(L.UNITS, usableUnits(state))
 }
 
 export function writeCr3(c: SystemContext, value: bigint): void {
   const { state } = c
-  const pcid = (state.cr4 & X.CR4_PCIDE) !== 0
-  // Bit 63 with PCIDs: keep the translations of the PCID. We keep none but global ones.
-  const root = pcid ? value & ~(1n << 63n) : value
-  if (state.longMode && root >> BigInt(c.model.physicalAddressBits)) throw new GuestFault(GP, 0)
-  commitPaging(c, L.CR3, state.longMode ? root : root & 0xffffffffn, state.efer)
+  if (!state.longMode) commitPaging(c, L.CR3, value & 0xffffffffn, state.efer)
+  else {
+    // Bit 63 with PCIDs: keep the translations of the PCID. We keep none but global ones.
+    const high = Number(value >> 32n) & (state.cr4 & X.CR4_PCIDE ? 0x7fffffff : -1)
+    if (high >>> (c.model.physicalAddressBits - 32)) throw new GuestFault(GP, 0)
+    state.setU64(L.CR3, value)
+    state.setU32(L.CR3 + 4, high)
+    c.pagingChanged()
+  }
   c.tlb.flushNonGlobal()
 }
 
@@ -92,9 +98,11 @@ export function writeCr4(c: SystemContext, value: bigint): void {
   c.modeChanged()
 }
 
+const isControlRegister = (number: number): boolean => number === 0 || (number >= 2 && number <= 4) || number === 8
+
 export const movToControl: HostFunction = (c, i) => {
   const register = i.regNumber
-  if (![0, 2, 3, 4, 8].includes(register)) throw new GuestFault(UD)
+  if (!isControlRegister(register)) throw new GuestFault(UD)
   requirePrivileged(c)
   const value = readCell(c, i.rmCell, registerBytes(c))
   switch (register) {
@@ -112,7 +120,7 @@ export const movToControl: HostFunction = (c, i) => {
 
 const movFromControl: HostFunction = (c, i) => {
   const register = i.regNumber
-  if (![0, 2, 3, 4, 8].includes(register)) throw new GuestFault(UD)
+  if (!isControlRegister(register)) throw new GuestFault(UD)
   requirePrivileged(c)
   const value = register === 8 ? BigInt(c.apic.tpr) : c.state.u64([L.CR0, 0, L.CR2, L.CR3, L.CR4][register]!)
   writeCell(c, i.rmCell, registerBytes(c), value)
@@ -120,7 +128,8 @@ const movFromControl: HostFunction = (c, i) => {
 
 const clts: HostFunction = (c) => {
   requirePrivileged(c)
-  c.state.setU64(L.CR0, BigInt((c.state.cr0 & ~X.CR0_TS) >>> 0))
+  c.state.setU32(L.CR0, c.state.cr0 & ~X.CR0_TS)
+  c.state.setU32(L.UNITS, usableUnits(c.state))
 }
 
 /** Loads PE, MP, EM, TS; cannot clear PE. */

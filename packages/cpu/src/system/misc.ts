@@ -3,10 +3,12 @@ import { STATUS_JUMP, STATUS_LEAVE } from '../interpreter/records.ts'
 import { GP, GuestFault, UD } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { HostFunction, SystemContext } from './context.ts'
+import { isCanonicalHigh } from './mode-state.ts'
 import * as M from './msr-state.ts'
 import { readMsr, writeMsr } from './msr.ts'
 import { registerBytes, writeCell } from './operands.ts'
 import { requirePrivileged } from './privilege.ts'
+import { usableUnits } from './units.ts'
 
 const halt: HostFunction = (c, i) => {
   requirePrivileged(c)
@@ -48,6 +50,18 @@ function requireTimestamp(c: SystemContext): void {
   if (c.state.cr4 & X.CR4_TSD && c.state.cpl !== 0) throw new GuestFault(GP, 0)
 }
 
+/** A general register from 32 bits. */
+function setLow(c: SystemContext, number: number, value: number): void {
+  c.state.setU32(L.REGS + number * 8, value)
+  c.state.setU32(L.REGS + number * 8 + 4, 0)
+}
+
+/** EDX:EAX from a field of the state block. */
+function setPairFrom(c: SystemContext, field: number): void {
+  setLow(c, 0, c.state.u32(field))
+  setLow(c, 2, c.state.u32(field + 4))
+}
+
 function setPair(c: SystemContext, value: bigint): void {
   c.state.setGpr(0, value & 0xffffffffn)
   c.state.setGpr(2, (value >> 32n) & 0xffffffffn)
@@ -55,13 +69,13 @@ function setPair(c: SystemContext, value: bigint): void {
 
 const rdtsc: HostFunction = (c) => {
   requireTimestamp(c)
-  setPair(c, BigInt.asUintN(64, c.tsc()))
+  c.readTsc()
+  setPairFrom(c, L.HOST_VALUE)
 }
 
-const rdtscp: HostFunction = (c) => {
-  requireTimestamp(c)
-  setPair(c, BigInt.asUintN(64, c.tsc()))
-  c.state.setGpr(1, BigInt(c.state.u32(L.TSC_AUX)))
+const rdtscp: HostFunction = (c, i) => {
+  rdtsc(c, i)
+  setLow(c, 1, c.state.u32(L.TSC_AUX))
 }
 
 const rdpid: HostFunction = (c, i) => writeCell(c, i.rmCell, registerBytes(c), BigInt(c.state.u32(L.TSC_AUX)))
@@ -71,9 +85,22 @@ const rdpmc: HostFunction = () => {
   throw new GuestFault(GP, 0)
 }
 
+/** Registers that are a field of the state block and may hold any canonical address. */
+function baseField(index: number): number {
+  if (index === X.IA32_FS_BASE) return L.segment(L.SEG_FS) + L.SEG_BASE
+  if (index === X.IA32_GS_BASE) return L.segment(L.SEG_GS) + L.SEG_BASE
+  return index === X.IA32_KERNEL_GS_BASE ? L.KERNEL_GS_BASE : 0
+}
+
 const rdmsr: HostFunction = (c) => {
   requirePrivileged(c)
-  const value = readMsr(c, Number(c.state.gpr(1) & 0xffffffffn))
+  const index = c.state.u32(L.REGS + 8)
+  const field = c.state.mode64 ? baseField(index) : 0
+  if (field !== 0) {
+    setPairFrom(c, field)
+    return
+  }
+  const value = readMsr(c, index)
   if (value === undefined) throw new GuestFault(GP, 0)
   setPair(c, value)
 }
@@ -81,10 +108,21 @@ const rdmsr: HostFunction = (c) => {
 const wrmsr: HostFunction = (c, i) => {
   requirePrivileged(c)
   const { state } = c
-  const value = (state.gpr(0) & 0xffffffffn) | ((state.gpr(2) & 0xffffffffn) << 32n)
-  if (!writeMsr(c, Number(state.gpr(1) & 0xffffffffn), value)) throw new GuestFault(GP, 0)
+  const index = state.u32(L.REGS + 8)
+  const low = state.u32(L.REGS)
+  const high = state.u32(L.REGS + 16)
+  const field = state.mode64 ? baseField(index) : 0
+  if (field !== 0) {
+    if (!isCanonicalHigh(c, high)) throw new GuestFault(GP, 0)
+    state.setU32(field, low)
+    state.setU32(field + 4, high)
+    return undefined
+  }
+  state.setU32(L.HOST_VALUE, low)
+  state.setU32(L.HOST_VALUE + 4, high)
+  if (!writeMsr(c, index, state.u64(L.HOST_VALUE))) throw new GuestFault(GP, 0)
   // It may have ended the slice: go on through a control transfer.
-  state.rip = i.nextRip
+  i.leaveAt(i.length)
   return STATUS_JUMP
 }
 
@@ -106,6 +144,7 @@ const xsetbv: HostFunction = (c) => {
   const avx = (value & BigInt(X.XCR0_AVX)) !== 0n
   if ((state.gpr(1) & 0xffffffffn) !== 0n || !(value & 1n) || value & ~supported || (avx && !sse)) throw new GuestFault(GP, 0)
   state.setU64(L.XCR0, value)
+  state.setU32(L.UNITS, usableUnits(state))
 }
 
 /** RDRAND and RDSEED always succeed: CF set, the other arithmetic flags cleared. */

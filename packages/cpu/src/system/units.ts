@@ -5,7 +5,7 @@ import type { CpuState } from '../state/state.ts'
 import type { HostFunction } from './context.ts'
 
 /** When x87, MMX, SSE and AVX instructions may run (SDM vol. 3, 2.5, 14.1; vol. 1, 13.3, 14.5.3). */
-const XCR0_SSE_AVX = 6n
+const XCR0_SSE_AVX = 6
 
 type Unit = 'x87' | 'mmx' | 'sse' | 'avx'
 
@@ -15,7 +15,7 @@ function refusal(state: CpuState, unit: Unit): number | undefined {
   if (unit === 'x87') return cr0 & (CR0_EM | CR0_TS) ? NM : undefined
   if (unit === 'avx') {
     if (!state.protectedMode || state.virtual8086) return UD
-    if (!(cr4 & CR4_OSXSAVE) || (state.u64(L.XCR0) & XCR0_SSE_AVX) !== XCR0_SSE_AVX) return UD
+    if (!(cr4 & CR4_OSXSAVE) || (state.u32(L.XCR0) & XCR0_SSE_AVX) !== XCR0_SSE_AVX) return UD
   } else if (cr0 & CR0_EM || (unit === 'sse' && !(cr4 & CR4_OSFXSR))) return UD
   return cr0 & CR0_TS ? NM : undefined
 }

@@ -49,6 +49,9 @@ export class NativePageWalker implements PageWalker {
   private readonly pdptes: Int32Array = new Int32Array(8)
   private cr0 = 0
   private cr4 = 0
+  private efer = 0
+  /** Physical address bits as configured. */
+  private width = 0
   private nxe = false
   /** I/D is reported (5.7). */
   private fetchBit = 0
@@ -78,6 +81,12 @@ export class NativePageWalker implements PageWalker {
   }
 
   configure(control: PagingControl): boolean {
+    // A switch of address spaces changes the root alone.
+    if (this.mode >= MODE_4LEVEL && control.cr0 === this.cr0 && control.cr4 === this.cr4 && control.efer === this.efer && control.physicalAddressBits === this.width) {
+      this.rootLow = control.cr3Low & ~0xfff
+      this.rootHigh = control.cr3High & this.addressHigh
+      return true
+    }
     const mode = pagingMode(control)
     const width = Math.min(52, Math.max(32, control.physicalAddressBits))
     // Bit 63 is XD (reserved without NXE); bits 62:52 are ignored in IA-32e modes, reserved in PAE (tables 5-9..5-11, 5-15..5-20).
@@ -93,6 +102,8 @@ export class NativePageWalker implements PageWalker {
     this.rootHigh = mode >= MODE_4LEVEL ? control.cr3High & this.addressHigh : 0
     this.cr0 = control.cr0
     this.cr4 = control.cr4
+    this.efer = control.efer
+    this.width = control.physicalAddressBits
     this.fetchBit = (control.cr4 & CR4_SMEP) !== 0 || ((control.cr4 & CR4_PAE) !== 0 && nxe) ? PFEC_ID : 0
     this.globalBit = (control.cr4 & CR4_PGE) !== 0 ? PG_G : 0
     // Table 5-4: bits 20:13 are address bits 39:32 as far as M = min(40, MAXPHYADDR) goes; bits 21:(M-19) are reserved.
