@@ -22,7 +22,9 @@ export type { FwCfgFileOptions } from './fw-cfg/items.ts'
 export type { FwCfgState } from './fw-cfg/state.ts'
 export { DualPic, InterruptRouter, PIRQ_GSI_BASE, PIT_GSI, type InterruptRouterTargets } from './pic/index.ts'
 export { IoApic } from './ioapic/index.ts'
-export { ApicBus, ApicPageBus, LocalApic, type ExternalInterruptController, type LocalApicOptions } from './lapic/index.ts'
+export {
+  APIC_MAILBOX_WORDS, ApicBus, ApicMailbox, ApicPageBus, LocalApic, RemoteApic, type ExternalInterruptController, type LocalApicOptions,
+} from './lapic/index.ts'
 export { Pit8254 } from './pit/index.ts'
 export { Hpet, type HpetOptions } from './hpet/index.ts'
 export { fillCmos, Rtc, type CmosContents } from './rtc/index.ts'

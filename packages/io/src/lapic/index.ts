@@ -3,3 +3,5 @@ export { ApicBus, type ApicBusAgent, type ApicBusState, type ApicMessageSink, ty
 export { ApicPageBus } from './apic-page-bus.ts'
 export { LocalApic, type LocalApicOptions } from './local-apic.ts'
 export { type LocalApicState } from './state.ts'
+export { APIC_MAILBOX_WORDS, ApicMailbox, RemoteApic } from './remote-apic.ts'
+export { type ApicAddress } from './address.ts'

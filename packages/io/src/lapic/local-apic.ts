@@ -1,5 +1,7 @@
 import type { AccessSize, BusDevice, Clock, InterruptLine, InterruptSource, IoFault, Resettable, Snapshotable, VcpuSignals } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
+import { isAddressed } from './address.ts'
+import type { ApicAddress } from './address.ts'
 import type { ApicBus, ApicBusAgent, ExternalInterruptController } from './apic-bus.ts'
 import { ApicTimer } from './apic-timer.ts'
 import { sendIpi } from './ipi.ts'
@@ -26,13 +28,15 @@ export interface LocalApicOptions {
   readonly physicalAddressBits?: number
   /** The page moved, or the APIC was switched on, off or to x2APIC (`page` is then undefined). */
   readonly onBaseChange?: (page: number | undefined) => void
+  /** Something that decides who reaches it, or its priority, may have changed. */
+  readonly onUpdate?: (apic: LocalApic) => void
 }
 
 /**
  * The local APIC of one vCPU, as xAPIC page (it is a BusDevice of 4 KiB) and as x2APIC MSRs. It is the vCPU's
  * InterruptSource, the 8259A's requests included. `pending()` reads one field.
  */
-export class LocalApic implements BusDevice, InterruptSource, ApicBusAgent, Snapshotable<LocalApicState>, Resettable {
+export class LocalApic implements BusDevice, InterruptSource, ApicBusAgent, ApicAddress, Snapshotable<LocalApicState>, Resettable {
   readonly name: string
   readonly length: number = spec.APIC_PAGE_SIZE
   readonly snapshotVersion: number = LAPIC_STATE_VERSION
@@ -80,6 +84,9 @@ export class LocalApic implements BusDevice, InterruptSource, ApicBusAgent, Snap
   /** Globally enabled (IA32_APIC_BASE bit 11). */
   get enabled(): boolean { return (this.#base & BigInt(spec.APIC_BASE_ENABLE)) !== 0n }
   get x2apic(): boolean { return (this.#base & BigInt(spec.APIC_BASE_X2APIC)) !== 0n }
+  /** Logical destination: the register, or what x2APIC mode derives from the ID. */
+  get logicalId(): number { return this.x2apic ? this.#logicalId() : this.#ldr }
+  get format(): number { return this.#dfr }
   /** Physical address of the register page, undefined when it is not decoded. */
   get page(): number | undefined { return this.enabled && !this.x2apic ? Number(this.#base & ~0xfffn) : undefined }
   get acceptsFixed(): boolean { return this.enabled && this.#softwareEnabled }
@@ -126,18 +133,7 @@ export class LocalApic implements BusDevice, InterruptSource, ApicBusAgent, Snap
 
   /** Does a message's destination mean this APIC (11.6.2)? */
   matches(destination: number, logical: boolean): boolean {
-    if (!this.enabled) return false
-    if (!logical) return destination === spec.DESTINATION_ALL || destination === this.id
-    if (this.x2apic) {
-      if (destination === spec.DESTINATION_ALL) return true
-      const ldr = this.#logicalId()
-      return destination >>> 16 === ldr >>> 16 && (destination & ldr & 0xffff) !== 0
-    }
-    const mda = destination === spec.DESTINATION_ALL ? 0xff : destination
-    if (mda > 0xff) return false
-    const ldr = this.#ldr >>> 24
-    if (this.#dfr >>> 28 === 0xf) return (mda & ldr) !== 0
-    return (mda >> 4 === 0xf || mda >> 4 === ldr >> 4) && (mda & ldr & 0xf) !== 0
+    return isAddressed(this, destination, logical)
   }
 
   /** Takes a message meant for this APIC, whatever its destination said. */
@@ -533,6 +529,7 @@ export class LocalApic implements BusDevice, InterruptSource, ApicBusAgent, Snap
     const pending = (vector >= 0 && vector >> 4 > this.#ppr >> 4) || this.#externalPending()
     const rose = pending && !this.#pending
     this.#pending = pending
+    this.#options.onUpdate?.(this)
     if (rose) this.#signals.interruptPending()
   }
 }
