@@ -53,13 +53,16 @@ export interface SoftwareVcpuOptions {
   readonly codeFrames?: CodeRegistry
   /** PAUSE ends the slice: whoever spins waits for another vCPU of the same thread. */
   readonly yieldOnPause?: boolean
-  /** Translate hot code to WebAssembly (default true); without, everything is interpreted. */
-  readonly translate?: boolean
+  /** Arrivals at an address before its code is translated to WebAssembly (default 500); 0: everything is interpreted. */
+  readonly translateAfter?: number
   /** Called between instructions, in the vCPU's thread, after another thread set KICK. */
   readonly onKick?: () => void
   /** Called back with what happens, for logs. Costs nothing when absent. */
   readonly trace?: VcpuTrace
 }
+
+/** Default of `translateAfter`. */
+const TRANSLATE_AFTER = 500
 
 const NO_INTERCEPTS: Intercepts = {
   exceptions: 0, softwareInterrupts: false, syscall: false, sysenter: false, cpuid: false, msr: false, io: false, hlt: false,
@@ -178,9 +181,10 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     options.physical.onHostWrite((address, length) => this.code.wrote(address, length))
     this.#fetcher = new CodeFetcher(this.state, this.memory, this.tlb, this.code)
     const helpers = helperFunctions(options.memory)
-    if (options.translate ?? true) {
+    const threshold = options.translateAfter ?? TRANSLATE_AFTER
+    if (threshold > 0) {
       this.translator = new Translator({
-        state: this.state, memory: options.memory, code: this.code, helpers, fill: (access) => this.#fill(access),
+        threshold, state: this.state, memory: options.memory, code: this.code, helpers, fill: (access) => this.#fill(access),
       })
     }
     this.#wasm = instantiateInterpreter(options.memory, helpers, {

@@ -10,13 +10,12 @@ import type { CoreExports } from './core.ts'
 import { formRegion } from './region.ts'
 import type { Region } from './region.ts'
 
-/** Arrivals at an address before it is translated. */
-const THRESHOLD = 500
-
 const ANY_MEMORY = { initialPages: 1, maximumPages: 65536 }
 const cores = new Map<boolean, WebAssembly.Module>()
 
 export interface TranslatorOptions {
+  /** Arrivals at an address before it is translated, 1..65535. */
+  readonly threshold: number
   readonly state: CpuState
   readonly memory: MachineMemory
   readonly code: CodeCache
@@ -44,6 +43,7 @@ export class Translator {
   readonly #core: CoreExports
   readonly #imports: WebAssembly.Imports
   readonly #u8: Uint8Array
+  readonly #threshold: number
   /** By record table. */
   readonly #regions = new Map<number, Installed[]>()
   #nextSlot = 0
@@ -51,7 +51,8 @@ export class Translator {
     { regions: 0, instructions: 0, bytes: 0, milliseconds: 0, invalidated: 0, flushes: 0 }
 
   constructor(options: TranslatorOptions) {
-    const { state, memory, code, helpers, fill } = options
+    const { threshold, state, memory, code, helpers, fill } = options
+    this.#threshold = threshold
     this.#state = state
     this.#code = code
     this.#memory = memory
@@ -61,7 +62,7 @@ export class Translator {
     this.#core = new WebAssembly.Instance(coreModule(this.#shared), { env }).exports as unknown as CoreExports
     const { chain, words } = this.#core
     this.#imports = { env: { memory: memory.wasm, chain, fill: this.#core.fill, words }, helpers }
-    new Uint16Array(memory.wasm.buffer, state.base + L.HEAT, L.HEAT_COUNTERS).fill(THRESHOLD)
+    new Uint16Array(memory.wasm.buffer, state.base + L.HEAT, L.HEAT_COUNTERS).fill(threshold)
   }
 
   get enter(): CoreExports['enter'] {
@@ -72,7 +73,7 @@ export class Translator {
   hot(record: number): number {
     const { view } = this.#state
     const counter = this.#state.base + L.HEAT + ((record >>> 4) & ((L.HEAT_COUNTERS - 1) * 2))
-    view.setUint16(counter, THRESHOLD, true)
+    view.setUint16(counter, this.#threshold, true)
     if (view.getUint16(record, true) === PSEUDO_REGION) return record
     const mode = this.#state.u32(L.CODE_MODE)
     if (mode !== L.MODE_64 && mode !== (L.MODE_32 | L.MODE_FLAT)) return record
