@@ -1,55 +1,87 @@
-// npm run bench [-- --load boot-cloud --rounds 5 --limit 600 --only entresol,qemu-tcg]
+// npm run bench [-- --load sha256 --load boot --bits 64 --rounds 5 --only entresol,qemu-tcg]: see README.md
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cache } from '@entresol/bootstrap/paths'
+import { cache, root } from '@entresol/bootstrap/paths'
+import { chart } from './chart.ts'
 import { loads } from './loads.ts'
-import type { Peer, Sample } from './peer.ts'
+import { page } from './page.ts'
+import type { Bits, Peer } from './peer.ts'
 import { entresol } from './peers/entresol.ts'
 import { qemu } from './peers/qemu.ts'
 import { v86 } from './peers/v86.ts'
-import { chart, rows, table } from './report.ts'
-import type { LoadResult } from './report.ts'
+import { rows, table } from './report.ts'
+import { runPlan } from './run.ts'
+
+const QUICK = ['boot', 'shell-loop', 'sha256', 'gzip', 'fork-exec']
+const REFERENCE = 'entresol'
+const BASELINE = 'qemu-tcg'
+const folder = join(cache, 'bench')
 
 const { values: options } = parseArgs({ options: {
   load: { type: 'string', multiple: true },
-  rounds: { type: 'string', default: '3' },
-  limit: { type: 'string', default: '900' },
-  only: { type: 'string' }
+  bits: { type: 'string', multiple: true, default: ['64', '32'] },
+  rounds: { type: 'string' },
+  limit: { type: 'string', default: '60' },
+  'boot-limit': { type: 'string', default: '300' },
+  only: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  list: { type: 'boolean', default: false },
+  'cpu-prof': { type: 'string' },
+  json: { type: 'string', default: join(folder, 'results.json') },
+  svg: { type: 'string', default: join(folder, 'results.svg') },
+  html: { type: 'string', default: join(folder, 'results.html') }
 } })
-const names = options.only?.split(',')
-const rounds = Number(options.rounds)
+
+function fail(message: string): never {
+  console.error(`bench: ${message}`)
+  process.exit(2)
+}
+
+if (options.list) {
+  for (const { name, group, bits, work } of loads) console.log(`${name.padEnd(18)}${group.padEnd(8)}${bits.join(', ').padEnd(8)}${work}`)
+  process.exit(0)
+}
+const profiles = options['cpu-prof'] === undefined ? undefined : resolve(options['cpu-prof'])
+const known: readonly Peer[] = [entresol(profiles), qemu, v86]
+const chosen = options.only?.split(',') ?? known.map(({ name }) => name)
+const wanted = options.load ?? (options.quick ? QUICK : loads.map(({ name }) => name))
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 3))
 const limit = Number(options.limit)
+const unknownPeer = chosen.find(name => !known.some(peer => peer.name === name))
+const unknownLoad = wanted.find(name => !loads.some(load => load.name === name))
+if (unknownPeer !== undefined) fail(`no machine ${unknownPeer}; there are ${known.map(({ name }) => name).join(', ')}`)
+if (unknownLoad !== undefined) fail(`no load ${unknownLoad}; --list shows them`)
+if (options.bits.some(bits => bits !== '64' && bits !== '32')) fail('--bits is 64 or 32')
+if (![rounds, limit, Number(options['boot-limit'])].every(number => number > 0)) fail('--rounds, --limit and --boot-limit are numbers above 0')
 
 const present: Peer[] = []
 const peers: Record<string, string> = {}
-for (const peer of [entresol, qemu, v86].filter(({ name }) => names === undefined || names.includes(name))) {
+for (const peer of known.filter(({ name }) => chosen.includes(name))) {
   const found = await peer.version()
   peers[peer.name] = 'version' in found ? found.version : `missing: ${found.missing}`
   if ('version' in found) present.push(peer)
-  console.log(`${peer.name}: ${peers[peer.name]}`)
+  console.error(`${peer.name}: ${peers[peer.name]}`)
 }
 
-const results: LoadResult[] = []
-for (const load of loads.filter(({ name }) => options.load?.includes(name) ?? true)) {
-  const work = await load.prepare().catch((error: Error) => error)
-  const samples: Record<string, Sample[]> = Object.fromEntries(present.map(peer => [peer.name, []]))
-  results.push({ load: load.name, unit: load.unit, samples })
-  // Alternating: a machine that slows down slows all of them.
-  for (let round = 1; round <= rounds; round++) for (const peer of present) {
-    const last = samples[peer.name]!.at(-1)
-    if (last && 'failed' in last) continue
-    const sample = work instanceof Error ? { failed: `${load.name}: ${work.message}` } : await work(peer, limit)
-    samples[peer.name]!.push(sample)
-    console.error(`${load.name} ${round}/${rounds} ${peer.name}: ${'value' in sample ? `${sample.value.toFixed(2)} ${load.unit}` : sample.failed}`)
-  }
+const results = await runPlan({
+  loads: loads.filter(({ name }) => wanted.includes(name)), peers: present, bits: options.bits.map(bits => Number(bits) as Bits), rounds, limit,
+  bootLimit: Number(options['boot-limit']), grace: profiles === undefined ? 0 : 60, progress: line => console.error(line)
+})
+const report = rows(results, REFERENCE)
+console.log(table(report, REFERENCE))
+const circumstances = {
+  // Without the paths: they differ from host to host.
+  command: ['npm run bench --', ...process.argv.slice(2).map(argument => argument.replace(root, ''))].join(' '),
+  processor: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`, rounds, limit, peers
 }
-
-const report = rows(results, entresol.name)
-console.log(`\n${table(report, entresol.name)}`)
-const folder = join(cache, 'bench')
-mkdirSync(folder, { recursive: true })
-writeFileSync(join(folder, 'results.json'), JSON.stringify({ processor: cpus()[0]?.model, peers, rounds, rows: report, results }, null, 2) + '\n')
-writeFileSync(join(folder, 'results.svg'), chart(report))
-console.log(`\n${join(folder, 'results.json')}, results.svg`)
+for (const [path, content] of [
+  [options.json, JSON.stringify({ ...circumstances, rows: report, results }, null, 2) + '\n'],
+  [options.svg, chart(report, BASELINE)],
+  [options.html, page(report, REFERENCE, BASELINE, circumstances)]
+] as const) {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, content)
+  console.error(path)
+}

@@ -1,12 +1,17 @@
-/** A kernel, its initrd and command line; what every peer boots. */
+export type Bits = 32 | 64
+
+/** A kernel, its initrd and command line, and the machine it wants; what every peer boots. */
 export interface BootGuest {
   readonly kernel: string
   readonly initrd: string
   readonly append: string
-  readonly bits: 32 | 64
+  readonly bits: Bits
+  /** MiB. */
+  readonly memory: number
+  readonly vcpus: number
 }
 
-/** A command whose standard output is the guest's first serial port. */
+/** A command whose standard input and output are the guest's first serial port. */
 export interface Command {
   readonly file: string
   readonly args: readonly string[]
@@ -23,5 +28,8 @@ export interface Peer {
   multiboot(kernel: string): Command | { readonly unable: string }
 }
 
-/** One measured value of one peer, lower is better unless the load says otherwise. */
-export type Sample = { readonly value: number } | { readonly failed: string }
+/** One run of a load on one peer: the measured value and what the guest printed, the limit in seconds it did not meet, or what went wrong. */
+export type Sample =
+  | { readonly value: number, readonly output?: string }
+  | { readonly over: number }
+  | { readonly failed: string }

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { PromptWatcher } from '@entresol/bootstrap/prompt-pump'
 import type { Command, Sample } from './peer.ts'
 
 /** First line a program prints, or undefined when it cannot run or fails. */
@@ -10,30 +9,6 @@ export function firstLine(file: string, args: readonly string[]): Promise<string
     child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
     child.once('error', () => resolve(undefined))
     child.once('close', code => resolve(code === 0 ? output.split('\n')[0] : undefined))
-  })
-}
-
-/** Seconds from starting a command to the shell prompt in its output. The command is killed then, or after `limit` seconds. */
-export function secondsToPrompt({ file, args }: Command, limit: number): Promise<Sample> {
-  return new Promise(resolve => {
-    const start = performance.now()
-    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] })
-    const watcher = new PromptWatcher()
-    let errors = ''
-    let sample: Sample | undefined
-    const stop = (result: Sample): void => {
-      sample ??= result
-      child.kill('SIGKILL')
-    }
-    const timer = setTimeout(() => stop({ failed: `no prompt within ${limit} s` }), limit * 1000)
-    child.stdout.setEncoding('utf8').on('data', (text: string) => watcher.push(text))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => { errors = (errors + text).slice(-2000) })
-    void watcher.prompt().then(() => stop({ value: (performance.now() - start) / 1000 }))
-    child.once('error', error => stop({ failed: error.message }))
-    child.once('close', code => {
-      clearTimeout(timer)
-      resolve(sample ?? { failed: `ended with ${code} before a prompt: ${errors.trim().split('\n').at(-1) ?? ''}` })
-    })
   })
 }
 
@@ -48,7 +23,7 @@ export function secondsBetween({ file, args }: Command, from: string, to: string
       sample ??= result
       child.kill('SIGKILL')
     }
-    const timer = setTimeout(() => stop({ failed: `no end within ${limit} s` }), limit * 1000)
+    const timer = setTimeout(() => stop({ over: limit }), limit * 1000)
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text
       if (started === undefined && output.includes(from)) started = performance.now()

@@ -11,3 +11,8 @@ export function spread(values: readonly number[]): number {
   const at = (fraction: number): number => sorted[Math.round(fraction * (sorted.length - 1))]!
   return (at(0.75) - at(0.25)) / 2 / median(values)
 }
+
+/** The mean of ratios: twice as fast and half as fast make 1. NaN for none. */
+export function geometricMean(ratios: readonly number[]): number {
+  return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)
+}

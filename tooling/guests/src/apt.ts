@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CodedError } from '@entresol/kit'
 import { cacheFolder, exists } from './cache.ts'
@@ -112,4 +112,21 @@ export async function dependency(meta: string, prefix: string, architecture: Arc
   const name = depends.split(/[,|]/).map(part => part.trim().split(/[ (:]/)[0]!).find(part => part.startsWith(prefix))
   if (name === undefined) throw new CodedError('no-package', `${meta} depends on no ${prefix} package`)
   return name
+}
+
+/** Downloads packages and everything they depend on, recommendations left out, as .deb files into `folder`; returns the files. */
+export async function downloadWithDependencies(names: readonly string[], architecture: Architecture, folder: string): Promise<string[]> {
+  const setup = await setupFor(names[0]!, architecture, false)
+  await mkdir(folder, { recursive: true })
+  // Solved for a machine that has nothing yet, whatever this one has.
+  const nothing = join(folder, 'status')
+  await writeFile(nothing, '')
+  const plan = await run('apt-get', [
+    ...setup.options, '-o', `Dir::State::status=${nothing}`, '-s', '--no-install-recommends', 'install', ...names
+  ])
+  await rm(nothing)
+  const all = [...plan.matchAll(/^Inst (\S+)/gm)].map(match => match[1]!)
+  progress(`downloading ${names.join(', ')} and what they need: ${all.length} packages (${architecture})`)
+  await run('apt-get', [...setup.options, 'download', ...all], { cwd: folder, mergeOutput: true })
+  return (await readdir(folder)).filter(file => file.endsWith('.deb')).map(file => join(folder, file))
 }

@@ -7,7 +7,7 @@ import { publishFile } from './cache.ts'
 import { grubCd, grubDisk } from './grub.ts'
 import { buildInitramfs } from './initramfs.ts'
 import { isolinuxCd } from './isolinux.ts'
-import { fileOf, unpacked } from './packages.ts'
+import { fileOf, treeEntries, unpacked, unpackedTree } from './packages.ts'
 
 /** Paths of a guest's files, and how it is meant to be started. */
 export interface Guest {
@@ -31,7 +31,7 @@ export interface GuestOptions {
   readonly with32Bit?: boolean
 }
 
-export const GUEST_NAMES = ['cloud', 'generic', 'i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd', 'isolinux-cd'] as const
+export const GUEST_NAMES = ['cloud', 'generic', 'i386', 'bench', 'bench-i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd', 'isolinux-cd'] as const
 export type GuestName = typeof GUEST_NAMES[number]
 
 const SERIAL = 'console=ttyS0'
@@ -45,7 +45,9 @@ async function kernel(name: string, architecture: Architecture): Promise<string>
 }
 
 /** A kernel with our busybox initramfs. */
-async function shellGuest(name: GuestName, image: string, architecture: Architecture, options: GuestOptions): Promise<Guest> {
+async function shellGuest(
+  name: GuestName, image: string, architecture: Architecture, options: GuestOptions, archive: string = 'initramfs'
+): Promise<Guest> {
   const path = await kernel(image, architecture)
   const with32Bit = architecture === 'amd64' && (options.with32Bit ?? false)
   const initramfs = await buildInitramfs({
@@ -54,7 +56,15 @@ async function shellGuest(name: GuestName, image: string, architecture: Architec
   })
   // Named by content: two callers with different extra files never see each other's image.
   const variant = `${architecture}-${createHash('sha256').update(initramfs).digest('hex').slice(0, 12)}`
-  return { name, kernel: path, initrd: await publishFile(`images/initramfs-${variant}.cpio`, initramfs), commandLine: SERIAL, files: {} }
+  return { name, kernel: path, initrd: await publishFile(`images/${archive}-${variant}.cpio`, initramfs), commandLine: SERIAL, files: {} }
+}
+
+/** Debian's own programs that a comparison of machines runs (`tooling/bench`). */
+const BENCH_PACKAGES = ['openssl', 'python3-minimal', '7zip', 'stress-ng', 'coreutils', 'gzip']
+
+async function benchGuest(name: GuestName, image: string, architecture: Architecture, options: GuestOptions): Promise<Guest> {
+  const programs = await treeEntries(await unpackedTree(BENCH_PACKAGES, architecture))
+  return shellGuest(name, image, architecture, { ...options, extra: [...programs, ...options.extra ?? []] }, 'bench')
 }
 
 async function netboot(): Promise<Guest> {
@@ -104,6 +114,8 @@ export async function guest(name: string, options: GuestOptions = {}): Promise<G
     case 'cloud': return shellGuest(name, 'linux-image-cloud-amd64', 'amd64', options)
     case 'generic': return shellGuest(name, 'linux-image-amd64', 'amd64', options)
     case 'i386': return shellGuest(name, 'linux-image-686', 'i386', options)
+    case 'bench': return benchGuest(name, 'linux-image-cloud-amd64', 'amd64', options)
+    case 'bench-i386': return benchGuest(name, 'linux-image-686', 'i386', options)
     case 'netboot': return netboot()
     case 'memtest': return memtest()
     case 'seabios': return seabios()

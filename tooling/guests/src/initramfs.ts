@@ -10,14 +10,14 @@ export interface InitramfsOptions {
   readonly extra?: readonly CpioEntry[]
 }
 
-/** Runs before busybox's init, as PID 1: what init itself needs, and the applets as links. */
+/** Runs before busybox's init, as PID 1: what init itself needs, and the applets as links where nothing has the name. */
 const INIT = `#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sys /sys
 /bin/busybox mkdir -p /dev/pts /run /tmp
 /bin/busybox mount -t devpts devpts /dev/pts
-/bin/busybox --install -s
+/bin/busybox --install -s 2>/dev/null
 exec /sbin/init </dev/console >/dev/console 2>&1
 `
 

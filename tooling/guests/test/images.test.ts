@@ -1,9 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readCpio } from '@entresol/loader'
 import { afterAll, describe, expect, test } from 'vitest'
 import { bootableCd, buildInitramfs, fat16, guest } from '../src/index.ts'
+import { treeEntries } from '../src/packages.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'entresol-guests-test-'))
 afterAll(() => rm(folder, { recursive: true, force: true }))
@@ -66,6 +67,20 @@ describe('initramfs', () => {
     expect(at('dev/console')[0]).toMatchObject({ kind: 'character', major: 5, minor: 1 })
     expect(at('etc/passwd').map(entry => new TextDecoder().decode(entry.data as Uint8Array))).toEqual(['x'])
     expect(at('root/a')[0]).toMatchObject({ kind: 'directory' })
+  })
+})
+
+describe('a tree of packages', () => {
+  test('becomes members with their kinds, targets and permissions', async () => {
+    const tree = join(folder, 'tree')
+    await mkdir(join(tree, 'usr/bin'), { recursive: true })
+    await writeFile(join(tree, 'usr/bin/tool'), pattern(5))
+    await chmod(join(tree, 'usr/bin/tool'), 0o4755)
+    await symlink('tool', join(tree, 'usr/bin/link'))
+    expect(await treeEntries(tree)).toEqual([
+      { path: 'usr', kind: 'directory' }, { path: 'usr/bin', kind: 'directory' }, { path: 'usr/bin/link', kind: 'symlink', target: 'tool' },
+      { path: 'usr/bin/tool', kind: 'file', mode: 0o755, data: Buffer.from(pattern(5)) }
+    ])
   })
 })
 

@@ -5,12 +5,19 @@ import { firstLine } from '../process.ts'
 
 const cli = join(root, 'apps', 'kvm', 'dist', 'cli.js')
 
-export const entresol: Peer = {
-  name: 'entresol',
-  async version() {
-    const line = await firstLine(process.execPath, [cli, '-version'])
-    return line === undefined ? { missing: 'entresol-kvm -version failed; npm run build?' } : { version: `${line} on Node ${process.versions.node}` }
-  },
-  boot: ({ kernel, initrd, append }) => ({ file: process.execPath, args: [cli, '-kernel', kernel, '-initrd', initrd, '-append', append, '-m', '512M', '-nographic', '-no-reboot'] }),
-  multiboot: (kernel) => ({ file: process.execPath, args: [cli, '-kernel', kernel, '-m', '64M', '-nographic', '-no-reboot'] })
+/** This project. With `profiles`, every run leaves a .cpuprofile of Node there when its guest powers off. */
+export function entresol(profiles?: string): Peer {
+  const program = [...(profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`]), cli]
+  return {
+    name: 'entresol',
+    async version() {
+      const line = await firstLine(process.execPath, [cli, '-version'])
+      return line === undefined ? { missing: 'entresol-kvm -version failed; npm run build?' } : { version: `${line} on Node ${process.versions.node}` }
+    },
+    boot: ({ kernel, initrd, append, memory, vcpus }) => ({
+      file: process.execPath,
+      args: [...program, '-kernel', kernel, '-initrd', initrd, '-append', append, '-m', `${memory}M`, '-smp', `${vcpus}`, '-nographic', '-no-reboot']
+    }),
+    multiboot: kernel => ({ file: process.execPath, args: [...program, '-kernel', kernel, '-m', '64M', '-nographic', '-no-reboot'] })
+  }
 }

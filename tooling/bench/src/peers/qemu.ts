@@ -2,17 +2,21 @@ import type { Peer } from '../peer.ts'
 import { firstLine } from '../process.ts'
 
 const program = 'qemu-system-x86_64'
+const common = ['-cpu', 'max', '-nographic', '-no-reboot', '-nic', 'none']
 
-/** QEMU's translator, one thread, a CPU of the same level. */
+/** QEMU's translator, with a CPU of the same level; a thread per virtual CPU (MTTCG). */
 export const qemu: Peer = {
   name: 'qemu-tcg',
   async version() {
     const line = await firstLine(program, ['--version'])
     return line === undefined ? { missing: `${program} is not installed (Debian: qemu-system-x86)` } : { version: line }
   },
-  boot: ({ kernel, initrd, append }) => ({
+  boot: ({ kernel, initrd, append, memory, vcpus }) => ({
     file: program,
-    args: ['-accel', 'tcg', '-cpu', 'max', '-kernel', kernel, '-initrd', initrd, '-append', append, '-m', '512M', '-nographic', '-no-reboot', '-nic', 'none']
+    args: [
+      '-accel', vcpus === 1 ? 'tcg' : 'tcg,thread=multi', ...common, '-kernel', kernel, '-initrd', initrd, '-append', append,
+      '-m', `${memory}M`, '-smp', `${vcpus}`
+    ]
   }),
-  multiboot: (kernel) => ({ file: program, args: ['-accel', 'tcg', '-cpu', 'max', '-kernel', kernel, '-m', '64M', '-nographic', '-no-reboot', '-nic', 'none'] })
+  multiboot: kernel => ({ file: program, args: ['-accel', 'tcg', ...common, '-kernel', kernel, '-m', '64M'] })
 }

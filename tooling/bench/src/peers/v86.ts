@@ -5,7 +5,7 @@ import type { Peer } from '../peer.ts'
 
 let firmware: Readonly<Record<string, string>> = {}
 
-/** v86 from its npm package: 32-bit guests only, booted through Debian's SeaBIOS. */
+/** v86 from its npm package: 32-bit guests on one vCPU only, booted through Debian's SeaBIOS. */
 export const v86: Peer = {
   name: 'v86',
   async version() {
@@ -17,8 +17,11 @@ export const v86: Peer = {
       return { missing: (error as Error).message.split('\n')[0]! }
     }
   },
-  boot: ({ kernel, initrd, append, bits }) => bits === 64
-    ? { unable: '32-bit guests only' }
-    : { file: process.execPath, args: [fileURLToPath(new URL('v86-boot.ts', import.meta.url)), kernel, initrd, append, firmware.bios!, firmware.vgabios!] },
+  boot({ kernel, initrd, append, bits, memory, vcpus }) {
+    if (bits === 64) return { unable: '32-bit guests only' }
+    if (vcpus > 1) return { unable: 'one vCPU only' }
+    const program = fileURLToPath(new URL('v86-boot.ts', import.meta.url))
+    return { file: process.execPath, args: [program, kernel, initrd, append, `${memory}`, firmware.bios!, firmware.vgabios!] }
+  },
   multiboot: () => ({ unable: 'no command for bare kernels' })
 }

@@ -1,0 +1,101 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { PromptWatcher } from '@entresol/bootstrap/prompt-pump'
+import { framed, readFrame } from './markers.ts'
+import type { Command, Sample } from './peer.ts'
+
+const INTERRUPT = '\x03'
+/** How long a guest may take to stop a command that is over its limit. */
+const INTERRUPT_SECONDS = 20
+
+/** A booted guest at its shell, on a machine of its own. */
+export class Session {
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #watcher = new PromptWatcher()
+  readonly #ended: Promise<void>
+  #errors = ''
+  #seen = ''
+  #heard: () => void = () => {}
+  /** False once a command could not be interrupted or the machine ended: nothing more can be run. */
+  answers = true
+
+  private constructor({ file, args }: Command) {
+    this.#child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.#seen = (this.#seen + text).slice(-100_000)
+      this.#watcher.push(text)
+      this.#heard()
+    })
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => { this.#errors = (this.#errors + text).slice(-2000) })
+    this.#child.stdin.on('error', () => {})
+    this.#ended = new Promise(resolve => {
+      this.#child.once('error', error => {
+        this.#errors = error.message
+        resolve()
+      })
+      this.#child.once('close', () => resolve())
+    })
+  }
+
+  /** Starts a machine and waits for its guest's prompt; the time that took is the sample. The caller closes the session in any case. */
+  static async boot(command: Command, limit: number): Promise<{ readonly session: Session, readonly sample: Sample }> {
+    const start = performance.now()
+    const session = new Session(command)
+    const reached = await session.#within(limit, session.#watcher.prompt())
+    const sample = reached === 'done' ? { value: (performance.now() - start) / 1000 } : session.#missed(reached, limit)
+    session.answers = reached === 'done'
+    return { session, sample }
+  }
+
+  /**
+   * Runs a shell command and measures, on the host's clock, the time between its two markers on the serial port. A command over its
+   * limit is interrupted, so that the next one can run.
+   */
+  async run(command: string, limit: number, prepare?: string): Promise<Sample> {
+    const line = framed(command, prepare)
+    this.#seen = ''
+    this.#watcher.clear()
+    let begun: number | undefined
+    const finished = new Promise<Sample>(resolve => {
+      this.#heard = () => {
+        const now = performance.now()
+        const { begun: framed, status, output } = readFrame(this.#seen)
+        if (framed) begun ??= now
+        if (status === undefined || begun === undefined) return
+        resolve(status === 0 ? { value: (now - begun) / 1000, output: output! } : { failed: `exit status ${status}: ${output!.split('\n').at(-1)!}` })
+      }
+    })
+    this.#child.stdin.write(`${line}\n`)
+    const reached = await this.#within(limit, finished)
+    this.#heard = () => {}
+    if (reached === 'limit') {
+      this.#watcher.clear()
+      this.#child.stdin.write(INTERRUPT)
+    }
+    this.answers = await this.#within(INTERRUPT_SECONDS, this.#watcher.prompt()) === 'done'
+    return reached === 'done' ? finished : this.#missed(reached, limit)
+  }
+
+  /** Ends the machine; with `grace` (seconds) it may power off by itself first. */
+  async close(grace: number = 0): Promise<void> {
+    if (grace > 0) {
+      this.#child.stdin.write('exit\n')
+      await this.#within(grace, this.#ended)
+    }
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  #missed(how: 'limit' | 'ended', limit: number): Sample {
+    return how === 'limit' ? { over: limit } : { failed: `the machine ended: ${this.#errors.trim().split('\n').at(-1) ?? ''}` }
+  }
+
+  async #within(seconds: number, what: Promise<unknown>): Promise<'done' | 'limit' | 'ended'> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'limit'>(resolve => { timer = setTimeout(() => resolve('limit'), seconds * 1000) })
+    try {
+      return await Promise.race([what.then(() => 'done' as const), this.#ended.then(() => 'ended' as const), late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
