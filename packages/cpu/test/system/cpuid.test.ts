@@ -18,6 +18,18 @@ describe('CPU models', () => {
     expect(CPU_MODELS).toContain(DEFAULT_CPU_MODEL)
   })
 
+  it('name a microarchitecture all of whose instructions they have (GCC picks functions by it, whatever the features say)', () => {
+    const nehalem = ['pni', 'ssse3', 'sse4_1', 'sse4_2', 'popcnt', 'cx16', 'lahf_lm']
+    const haswell = [...nehalem, 'pclmulqdq', 'xsave', 'xsaveopt', 'avx', 'fsgsbase', 'rdrand', 'f16c', 'avx2', 'bmi1', 'bmi2', 'lzcnt', 'fma', 'movbe']
+    const instructions: Record<number, string[]> = { 0x6b: ['sse2'], 0x1a: nehalem, 0x3c: haswell }
+    for (const name of CPU_MODELS) {
+      const model = createCpuModel(name)
+      const [signature] = model.cpuid(1, 0)
+      const of = ((signature >>> 4) & 15) | ((signature >>> 12) & 0xf0)
+      expect([name, instructions[of]!.filter((f) => !model.features.has(f))]).toEqual([name, []])
+    }
+  })
+
   it('adding a feature adds what it needs; removing one removes what needs it', () => {
     const added = createCpuModel('qemu64', { add: ['avx2'] })
     expect(['avx', 'xsave', 'sse4_1'].every((f) => added.features.has(f))).toBe(true)

@@ -10,22 +10,29 @@ const V2 = 'cx16 lahf_lm popcnt pni ssse3 sse4_1 sse4_2'
 const V3 = 'avx avx2 bmi1 bmi2 f16c fma lzcnt movbe xsave'
 
 /**
+ * Signatures of the newest microarchitecture all of whose instructions the model has: programs built with GCC's or Clang's
+ * `target_clones("arch=…")` choose code by family and model without looking at the features.
+ */
+const NEHALEM = { family: 6, model: 0x1a, stepping: 5 }
+const HASWELL = { family: 6, model: 0x3c, stepping: 3 }
+
+/**
  * Named models. x86-64-v2 and v3 are the levels of the System V psABI with what kernels like to have beside them; qemu64 is QEMU's;
  * max is everything this CPU can do, but for MONITOR/MWAIT: with them idle guests poll more than they halt.
  */
 const MODELS: Readonly<Record<string, { features: string; brand: string; family: number; model: number; stepping: number }>> = {
   'x86-64-v2': {
     features: `${BASE} ${PARAVIRTUAL_FRIENDLY} ${V2} pcid invpcid fsgsbase smep smap umip xsave xsaveopt rdrand rdseed clflushopt erms pdpe1gb 3dnowprefetch movbe aes pclmulqdq`,
-    brand: 'Entresol x86-64-v2', family: 6, model: 0x8f, stepping: 8,
+    brand: 'Entresol x86-64-v2', ...NEHALEM,
   },
   'x86-64-v3': {
     features: `${BASE} ${PARAVIRTUAL_FRIENDLY} ${V2} ${V3} pcid invpcid fsgsbase smep smap umip xsaveopt xsavec xgetbv1 rdrand rdseed clflushopt erms pdpe1gb 3dnowprefetch aes pclmulqdq adx`,
-    brand: 'Entresol x86-64-v3', family: 6, model: 0x8f, stepping: 8,
+    brand: 'Entresol x86-64-v3', ...HASWELL,
   },
   qemu64: { features: `${BASE} hypervisor cx16 lahf_lm pni x2apic`, brand: 'Entresol qemu64', family: 15, model: 0x6b, stepping: 1 },
   max: {
     features: `${BASE} ${PARAVIRTUAL_FRIENDLY} ${V2} ${V3} pcid invpcid fsgsbase smep smap umip la57 xsaveopt xsavec xgetbv1 rdrand rdseed clflushopt clwb erms fsrm rdpid pdpe1gb 3dnowprefetch aes pclmulqdq adx sha_ni`,
-    brand: 'Entresol max', family: 6, model: 0x8f, stepping: 8,
+    brand: 'Entresol max', ...HASWELL,
   },
 }
 
