@@ -1,7 +1,6 @@
 import { GuestFault, UD } from '../memory/fault.ts'
 import * as L from '../state/layout.ts'
 import type { HostFunction, HostInstruction, SystemContext } from './context.ts'
-import { STRING_COMPARE_FUNCTIONS } from './string-compare.ts'
 
 /** Vector instructions whose memory accesses depend on a mask: elements that are masked out are not touched and cannot fault. */
 
@@ -89,5 +88,4 @@ export const SIMD_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
   'masked-store-32': maskedStoreVector(4), 'masked-store-64': maskedStoreVector(8),
   maskmovq: maskedBytes(8, false), maskmovdqu: maskedBytes(16, false), vmaskmovdqu: maskedBytes(16, true),
   'gather-32-32': gather(4, 4), 'gather-32-64': gather(4, 8), 'gather-64-32': gather(8, 4), 'gather-64-64': gather(8, 8),
-  ...STRING_COMPARE_FUNCTIONS,
 }

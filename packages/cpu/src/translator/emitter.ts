@@ -182,7 +182,11 @@ export class RegionEmitter implements Emitter {
   /** Linear address of `offset` in a segment; what a segment's limit or rights refuse is the interpreter's. */
   #segmented(segment: number, offset: I64, size: number, write: boolean): I64 {
     const { mode64 } = this.#c
-    if (segment < L.SEG_FS) return offset
+    if (segment < L.SEG_FS) {
+      // Code segments take no stores (SDM vol. 3, 5.8.1).
+      if (write && segment === L.SEG_CS && !mode64) this.#exits.bail()
+      return offset
+    }
     const at = L.segment(segment)
     const base = i64.load(this.cpu, at + L.SEG_BASE)
     if (mode64) return this.b.let(i64.add(offset, base))

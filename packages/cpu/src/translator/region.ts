@@ -57,7 +57,7 @@ export function formRegion(page: CodePage, head: number): Region | undefined {
         leaders.add(offset)
         break
       }
-      if (offset !== head && page.hasRegion(offset)) break
+      if (offset >= PAGE || (offset !== head && page.hasRegion(offset))) break
       const i = page.at(offset)
       if (!i || instructions.size >= MAX_INSTRUCTIONS) break
       const next = offset + i.length

@@ -6,8 +6,8 @@ import { SoftwareSubject } from '../support/subject.ts'
 
 const { header, vectors } = await readVectors(await readFile(new URL('golden.entv', import.meta.url)))
 
-it(`does to ${header.count} fixed cases what a real CPU did`, { timeout: 60_000 }, () => {
-  const subject = new SoftwareSubject()
+it.each(['interpreted', 'translated'])(`does to ${header.count} fixed cases what a real CPU did, %s`, { timeout: 120_000 }, (how) => {
+  const subject = new SoftwareSubject(how === 'translated')
   const wrong = vectors.flatMap(({ form, testCase, outcome, undefinedFlags }) => {
     const lines = differences(outcome, subject.run(testCase), undefinedFlags)
     return lines.length ? [`${form.name}: ${describeCase(testCase)}\n  ${lines.join('\n  ')}`] : []

@@ -24,7 +24,7 @@ const everything: CpuModel = {
   cpuid: () => [0, 0, 0, 0],
 }
 
-export function createBench(options: { bytes?: number; model?: CpuModel; codeCacheBytes?: number } = {}): Bench {
+export function createBench(options: { bytes?: number; model?: CpuModel; codeCacheBytes?: number; translateAfter?: number } = {}): Bench {
   const bytes = options.bytes ?? 16 << 20
   const memory = createMachineMemory({ bytes: bytes + (16 << 20) + (options.codeCacheBytes ?? 8 << 20) })
   const ram = new GuestPhysicalMemory(memory)
@@ -55,7 +55,7 @@ export function createBench(options: { bytes?: number; model?: CpuModel; codeCac
   const cpu = new SoftwareVcpu({
     id: 0, memory, physical: ram, walker: createPageWalker(memory, ram), ports: bus('in', 'out'), mmio: bus('read', 'write'),
     interrupts: source, apic, clock, random: { nextU32: () => 0x12345678 }, model: options.model ?? everything,
-    codeCacheBytes: options.codeCacheBytes ?? 8 << 20,
+    codeCacheBytes: options.codeCacheBytes ?? 8 << 20, translateAfter: options.translateAfter ?? 500,
   })
   return Object.assign(bench, {
     cpu, ram, io, interrupts,

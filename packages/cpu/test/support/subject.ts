@@ -60,6 +60,7 @@ function pageTables(bench: Bench): void {
 }
 
 const SEGMENT_INDEX = [['es', L.SEG_ES], ['cs', L.SEG_CS], ['ss', L.SEG_SS], ['ds', L.SEG_DS], ['fs', L.SEG_FS], ['gs', L.SEG_GS]] as const
+const SELF_JUMP = [0xeb, 0xfe]
 /** Attributes behind the selectors of user programs. */
 const ATTRIBUTES: Record<number, number> = { 0x23: 0xcfb, 0x2b: 0xcf3, 0x33: 0xafb }
 
@@ -73,9 +74,12 @@ export class SoftwareSubject implements Subject {
   readonly #expectedWords: BigUint64Array
   readonly #dataWords: BigUint64Array
   #segments = ''
+  readonly #translated: boolean
 
-  constructor() {
-    const bench = createBench({ bytes: 4 << 20, codeCacheBytes: 1 << 20 })
+  /** `translated`: every case becomes a region of its own, as if its code were hot. */
+  constructor(translated = false) {
+    const bench = createBench({ bytes: 4 << 20, codeCacheBytes: 1 << 20, translateAfter: translated ? 1 : 0 })
+    this.#translated = translated
     this.#bench = bench
     pageTables(bench)
     bench.ram.write(DATA_ADDRESS as Gpa, this.#window)
@@ -106,11 +110,31 @@ export class SoftwareSubject implements Subject {
   }
 
   run(testCase: TestCase): Outcome {
-    const { cpu } = this.#bench
+    const { cpu, ram } = this.#bench
     const { state } = cpu
-    const u8 = state.memory.u8
     const codeAddress = testCase.codeAddress ?? CODE_DEFAULT
-    const codeAt = this.#code + codeAddress - CODE_ADDRESS
+    if (this.#translated) {
+      // Behind the case a jump to itself. The first run decodes, the second finds code that is due for translation.
+      ram.write(codeAddress as Gpa, Uint8Array.of(...testCase.code, ...SELF_JUMP).subarray(0, CODE_ADDRESS + CODE_SIZE - codeAddress))
+      this.#prepare(testCase, codeAddress)
+      cpu.run(1)
+      this.#changes(testCase)
+    } else state.memory.u8.set(testCase.code, this.#code + codeAddress - CODE_ADDRESS)
+    this.#prepare(testCase, codeAddress)
+    const execute = (): VcpuExit => (this.#translated ? cpu.run(1) : cpu.step())
+    let exit = execute()
+    // Only string instructions stay where they are, or branches, which are not `straight`.
+    const loops = testCase.repeat === true || testCase.straight === true
+    for (let n = 1; loops && n < STEP_LIMIT && exit.reason === 'slice' && state.rip === BigInt(codeAddress); n++) exit = execute()
+    const nops = new Uint8Array(testCase.code.length + SELF_JUMP.length).fill(0x90).subarray(0, CODE_ADDRESS + CODE_SIZE - codeAddress)
+    if (this.#translated) ram.write(codeAddress as Gpa, nops)
+    else state.memory.u8.set(nops, this.#code + codeAddress - CODE_ADDRESS)
+    return this.#outcome(testCase, exit, codeAddress)
+  }
+
+  #prepare(testCase: TestCase, codeAddress: number): void {
+    const { state } = this.#bench.cpu
+    const u8 = state.memory.u8
     for (let i = 0; i < 16; i++) state.setGpr(i, testCase.gpr[i]!)
     state.rip = BigInt(codeAddress)
     state.eflags = testCase.rflags
@@ -121,13 +145,6 @@ export class SoftwareSubject implements Subject {
       this.#expected.set(bytes, address - DATA_ADDRESS)
       u8.set(bytes, this.#data + address - DATA_ADDRESS)
     }
-    u8.set(testCase.code, codeAt)
-    let exit = cpu.step()
-    // Only string instructions stay where they are, or branches, which are not `straight`.
-    const loops = testCase.repeat === true || testCase.straight === true
-    for (let n = 1; loops && n < STEP_LIMIT && exit.reason === 'slice' && state.rip === BigInt(codeAddress); n++) exit = cpu.step()
-    u8.fill(0x90, codeAt, codeAt + testCase.code.length)
-    return this.#outcome(testCase, exit, codeAddress)
   }
 
   #setSegments(segments: Segments): void {

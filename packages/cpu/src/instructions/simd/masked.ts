@@ -1,7 +1,7 @@
 import { host, row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
 
-/** Masked moves, gathers and string comparison: rare and long, carried out by system/simd.ts and system/string-compare.ts. */
+/** Masked moves and gathers: rare and long, carried out by system/simd.ts. */
 
 const hosted = (name: string, ...units: ('mmx' | 'sse' | 'avx')[]): Emit => (e) => {
   for (const unit of units) e.requireUnit(unit)
@@ -21,16 +21,6 @@ const gathers = (prefix: 'VPGATHER' | 'VGATHER', opcode: string, index: 32 | 64,
     return row(prefix + suffix, encoding, `Vx,vm${index}${letter},Hx`, hosted(`gather-${index}-${data}`, 'avx'), { feature: 'avx2' })
   }))
 
-const stringCompare = (name: string, opcode: string): Row[] => {
-  const lower = name.toLowerCase()
-  return [
-    row(name, `66 0F 3A ${opcode} /r REX.W`, 'Vdq,Wdq,Ib', hosted(`${lower}-64`, 'sse'), { feature: 'sse4_2' }),
-    row(name, `66 0F 3A ${opcode} /r W0`, 'Vdq,Wdq,Ib', hosted(lower, 'sse'), { feature: 'sse4_2' }),
-    row(`V${name}`, `VEX.128.66.0F3A.W1 ${opcode} /r o64`, 'Vdq,Wdq,Ib', hosted(`v${lower}-64`, 'avx'), { feature: 'avx' }),
-    row(`V${name}`, `VEX.128.66.0F3A.WIG ${opcode} /r`, 'Vdq,Wdq,Ib', hosted(`v${lower}`, 'avx'), { feature: 'avx' }),
-  ]
-}
-
 export const MASKED: readonly Row[] = [
   row('MASKMOVQ', 'NP 0F F7 /r mod3', 'Pq,Nq', hosted('maskmovq', 'mmx'), { feature: 'sse' }),
   row('MASKMOVDQU', '66 0F F7 /r mod3', 'Vdq,Udq', hosted('maskmovdqu', 'sse'), { feature: 'sse2' }),
@@ -43,8 +33,4 @@ export const MASKED: readonly Row[] = [
   ...gathers('VPGATHER', '91', 64, ['QD', 'QQ']),
   ...gathers('VGATHER', '92', 32, ['DPS', 'DPD']),
   ...gathers('VGATHER', '93', 64, ['QPS', 'QPD']),
-  ...stringCompare('PCMPESTRM', '60'),
-  ...stringCompare('PCMPESTRI', '61'),
-  ...stringCompare('PCMPISTRM', '62'),
-  ...stringCompare('PCMPISTRI', '63'),
 ]
