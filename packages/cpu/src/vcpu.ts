@@ -649,7 +649,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   }
 
   getRegisters(): VcpuRegisters {
-    return readRegisters(this)
+    return readRegisters(this.state, this.apic.tpr)
   }
 
   setRegisters(registers: VcpuRegisters): void {

@@ -12,11 +12,16 @@ import type { MachineOptions, StopReason } from './options.ts'
 import { Platform, VCPU_BYTES } from './platform.ts'
 import { dumpRegisters } from './register-dump.ts'
 import { RunLoop } from './run-loop.ts'
+import { threadsAvailable, threadsByDefault } from './threads/host-thread.ts'
+import { countersOf, RemoteVcpu } from './threads/remote-vcpu.ts'
+import type { VcpuCounters } from './threads/exchange.ts'
 
 const MIB = 1 << 20
 const MIN_MEMORY = MIB
 const MAX_MEMORY = 3.5 * 1024 * MIB
 const MAX_CPUS = 64
+/** What the words that threads share have bits for. */
+const MAX_THREADS = 32
 /** ROM and video memory. */
 const EXTRA_BYTES = 20 * MIB
 /** All that a 32-bit WebAssembly memory holds, less the state and TLBs of the CPUs and what alignment wastes. */
@@ -70,21 +75,26 @@ export class Machine {
     }
     const cpus = options.cpus ?? 1
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) throw new CodedError('bad-cpu-count', `${cpus} CPUs: a machine has 1 to ${MAX_CPUS}`)
+    const threaded = cpus > 1 && isThreaded(options, cpus)
     this.stopped = new Promise((resolve) => (this.#resolveStopped = resolve))
     const wake = (): void => this.#loop.wake()
     this.#clock = options.deterministic ? new InstructionClock({ ...(options.rtcBase === undefined ? {} : { epoch: options.rtcBase }) }) : new HostClock(wake, options.rtcBase)
-    const { name, changes } = parseCpuOption(options.cpu ?? DEFAULT_CPU_MODEL)
+    const cpu = options.cpu ?? DEFAULT_CPU_MODEL
+    const { name, changes } = parseCpuOption(cpu)
     const model = (apicId: number): CpuModel => createCpuModel(name, changes, { cpus, apicId })
     this.#platform = new Platform({
       memory: Math.ceil(memory / 4096) * 4096, cpus, model, clock: this.#clock, wake, codeCacheBytes: options.codeCacheBytes ?? codeCacheBytes(memory, cpus),
       extraBytes: EXTRA_BYTES, ...(options.trace ? { trace: createTraceLog(options.trace.items, options.trace.write) } : {}),
+      ...(threaded && this.#clock instanceof HostClock ? { threads: {
+        clock: this.#clock, cpu, exited: (vcpu, exit) => this.#exited(vcpu, exit), failed: (error) => this.#loop.fail(error),
+      } } : {}),
     })
     const platform = this.#platform
     if (this.#clock instanceof InstructionClock) {
       this.#clock.instructions = () => platform.vcpus.reduce((sum, vcpu) => sum + vcpu.instructionCount, 0)
     }
     this.#loop = new RunLoop({
-      vcpus: platform.vcpus, clock: this.#clock,
+      vcpus: platform.vcpus, clock: this.#clock, others: platform.threads,
       endSlices: () => platform.vcpus.forEach((vcpu) => vcpu.stop()), exited: (vcpu, exit) => this.#exited(vcpu, exit),
     })
     const events: BoardEvents = {
@@ -106,12 +116,15 @@ export class Machine {
   async boot(options: { paused?: boolean } = {}): Promise<void> {
     if (this.#booted) throw new CodedError('already-booted', 'the machine was booted before: make a new one, or reset it')
     this.#booted = true
+    await this.#platform.threads?.start()
+    if (this.#ended) return
     this.#powerOn(true)
     if (!options.paused) this.resume()
-    return Promise.resolve()
   }
 
   #powerOn(first: boolean): void {
+    // Before the devices: a CPU that still runs would use them.
+    this.#platform.threads?.reset()
     const entry = this.#board.powerOn(first)
     this.#platform.vcpus[0]!.setRegisters(entry.registers)
   }
@@ -124,11 +137,13 @@ export class Machine {
     if (this.#ended || !this.#booted) return
     if (this.#clock instanceof HostClock) this.#clock.resume()
     this.#loop.start()
+    this.#platform.threads?.resume()
   }
 
   /** Resolves when no guest instruction runs any more; time stands still until `resume`. */
   async pause(): Promise<void> {
     await this.#loop.stop()
+    await this.#platform.threads?.pause()
     if (this.#clock instanceof HostClock) this.#clock.pause()
   }
 
@@ -149,30 +164,32 @@ export class Machine {
   }
 
   get vcpus(): readonly Vcpu[] {
-    return this.#platform.vcpus
+    return this.#platform.allVcpus
   }
 
   stats(): MachineStats {
-    const { vcpus } = this.#platform
-    const sum = (of: (vcpu: (typeof vcpus)[number]) => number): number => vcpus.reduce((total, vcpu) => total + of(vcpu), 0)
+    const vcpus = this.#platform.allVcpus
+    const counters = vcpus.map((vcpu) => (vcpu instanceof RemoteVcpu ? vcpu.counters : countersOf(vcpu)))
+    const sum = (name: keyof VcpuCounters): number => counters.reduce((total, of) => total + of[name], 0)
     const events: Record<number, number> = {}
     for (const vcpu of vcpus) vcpu.exceptionCounts.forEach((count, vector) => count && (events[vector] = (events[vector] ?? 0) + count))
     return {
-      memoryTouched: this.#platform.ram.touchedBytes(), codeBytes: sum((v) => v.code.bytes),
-      instructions: sum((v) => v.instructionCount), decoded: sum((v) => v.code.decoded), invalidated: sum((v) => v.code.invalidated),
-      codeFlushes: sum((v) => v.code.flushes), tlbFills: sum((v) => v.tlb.fills), tlbFlushes: sum((v) => v.tlb.flushes), events,
+      memoryTouched: this.#platform.ram.touchedBytes(), codeBytes: sum('codeBytes'),
+      instructions: sum('instructionCount'), decoded: sum('decoded'), invalidated: sum('invalidated'),
+      codeFlushes: sum('codeFlushes'), tlbFills: sum('tlbFills'), tlbFlushes: sum('tlbFlushes'), events,
     }
   }
 
   /** Registers of every CPU, for people. */
   describeRegisters(): string {
-    return this.#platform.vcpus.map((vcpu) => dumpRegisters(vcpu)).join('\n')
+    return this.#platform.allVcpus.map((vcpu) => dumpRegisters(vcpu)).join('\n')
   }
 
   /** Power-off with noShutdown: no instruction runs any more, the machine can still be looked at and reset. */
   #suspend(): void {
     for (const vcpu of this.#platform.vcpus) vcpu.stop()
     this.#loop.halt()
+    void this.#platform.threads?.pause()
     if (this.#clock instanceof HostClock) this.#clock.pause()
   }
 
@@ -181,6 +198,7 @@ export class Machine {
     this.#ended = true
     for (const vcpu of this.#platform.vcpus) vcpu.stop()
     this.#loop.halt()
+    this.#platform.threads?.end()
     this.#resolveStopped(reason)
   }
 
@@ -206,4 +224,13 @@ export class Machine {
       else this.#reset()
     }
   }
+}
+
+/** Which of `threads` a machine of several CPUs gets. Throws CodedError where `multi` was asked for and cannot be. */
+function isThreaded(options: MachineOptions, cpus: number): boolean {
+  if (options.threads === 'single' || options.deterministic || options.trace) return false
+  if (options.threads === undefined) return threadsByDefault && cpus <= MAX_THREADS
+  if (!threadsAvailable) throw new CodedError('threads-unavailable', 'threads for the CPUs need shared memory: a page that is cross-origin isolated')
+  if (cpus > MAX_THREADS) throw new CodedError('bad-cpu-count', `${cpus} CPUs: at most ${MAX_THREADS} have threads of their own`)
+  return true
 }

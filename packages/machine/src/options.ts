@@ -18,8 +18,13 @@ export interface MachineOptions {
   readonly board?: BoardName
   /** Guest RAM, default 128 MiB; 1 MiB to 3.5 GiB. */
   readonly memory?: number
-  /** Virtual CPUs, default 1; they run in turn on this thread. */
+  /** Virtual CPUs, default 1. */
   readonly cpus?: number
+  /**
+   * `multi`: every CPU but the first has a thread of its own (up to 32 CPUs; needs shared memory, and a host that orders memory accesses as x86 does).
+   * `single`: they run in turn on this thread. Default: `multi` in Node on x86, else `single`; always `single` with `deterministic` or `trace`.
+   */
+  readonly threads?: 'single' | 'multi'
   /** CPU model with features added or removed, e.g. `x86-64-v2,+avx2`; default `x86-64-v2`. */
   readonly cpu?: string
   /** Kernel to boot directly: bzImage, PVH or ELF, multiboot. */

@@ -1,6 +1,7 @@
 import type { Vcpu, VcpuExit } from '@entresol/interfaces'
 import type { HostClock } from './clock/host-clock.ts'
 import { InstructionClock } from './clock/instruction-clock.ts'
+import { yieldToHost } from './yield.ts'
 
 /** Instructions a vCPU runs before timers are looked at. */
 const SLICE = 100_000
@@ -12,8 +13,19 @@ const SHORT_SLICE = 2_000
 /** Milliseconds before a deadline that are waited for actively; a timer fires at most 1 ms late for it. */
 const SPIN = 0.1
 
+/** vCPUs in other threads, and what this one must tell them. */
+export interface OtherThreads {
+  /** Around a slice of a vCPU here. */
+  enter(): void
+  leave(): void
+  /** This thread is about to sleep: false when another one wants something of it; whoever does afterwards wakes it. */
+  rest(): boolean
+}
+
 export interface RunLoopHost {
+  /** Those of this thread. */
   readonly vcpus: readonly Vcpu[]
+  readonly others: OtherThreads | undefined
   readonly clock: HostClock | InstructionClock
   /** Ends the slice in progress early. */
   endSlices(): void
@@ -21,26 +33,14 @@ export interface RunLoopHost {
   exited(vcpu: Vcpu, exit: VcpuExit): void
 }
 
-/** Lets pending input, timers and promises of the host run. Node's setImmediate, a message in browsers. */
-const yieldToHost: () => Promise<void> = ((): (() => Promise<void>) => {
-  const immediate = (globalThis as { setImmediate?: (callback: () => void) => void }).setImmediate
-  if (immediate) return () => new Promise((resolve) => immediate(resolve))
-  const channel = new MessageChannel()
-  const waiting: (() => void)[] = []
-  channel.port1.onmessage = () => waiting.shift()?.()
-  return () => new Promise((resolve) => {
-    waiting.push(resolve)
-    channel.port2.postMessage(0)
-  })
-})()
-
-/** Runs the vCPUs in turn on this thread. An idle machine sleeps until its next timer or until `wake`. */
+/** Runs the vCPUs of this thread in turn. An idle machine sleeps until its next timer or until `wake`. */
 export class RunLoop {
   readonly #host: RunLoopHost
   #running = false
   #wake: (() => void) | undefined
   #woken = false
   #hostWork = 0
+  #failure: { readonly error: unknown } | undefined
   #finished: Promise<void> = Promise.resolve()
 
   constructor(host: RunLoopHost) {
@@ -67,6 +67,12 @@ export class RunLoop {
   /** Ends `start` from inside an exit, without waiting. */
   halt(): void {
     this.#running = false
+    this.wake()
+  }
+
+  /** Ends `start` with an error. */
+  fail(error: unknown): void {
+    this.#failure ??= { error }
     this.wake()
   }
 
@@ -98,6 +104,7 @@ export class RunLoop {
         clock.runDue()
         idle = this.#round()
       } while (this.#running && !idle && !this.#hostWork && performance.now() < turnEnd)
+      if (this.#failure) throw this.#failure.error
       if (!this.#running) break
       if (idle && !this.#woken) await this.#sleep()
       else await yieldToHost()
@@ -106,9 +113,12 @@ export class RunLoop {
 
   /** One slice of every vCPU; true when all wait for an interrupt. */
   #round(): boolean {
+    const { others } = this.#host
     let idle = true
     for (const vcpu of this.#host.vcpus) {
+      others?.enter()
       const exit = vcpu.run(this.#hostWork ? SHORT_SLICE : SLICE)
+      others?.leave()
       if (exit.reason === 'halt') continue
       idle = false
       if (exit.reason !== 'slice') this.#host.exited(vcpu, exit)
@@ -132,6 +142,7 @@ export class RunLoop {
     let timer: ReturnType<typeof setTimeout> | undefined
     await new Promise<void>((resolve) => {
       this.#wake = resolve
+      if (this.#host.others?.rest() === false) resolve()
       if (deadline !== Infinity) timer = setTimeout(resolve, Math.min(Math.ceil(milliseconds - SPIN), 0x7fffffff))
     })
     this.#wake = undefined

@@ -2,12 +2,12 @@ import type { SegmentName, VcpuRegisters } from '@entresol/interfaces'
 import type { SystemContext } from '../system/context.ts'
 import { setSegment } from '../system/segments.ts'
 import * as L from './layout.ts'
+import type { CpuState } from './state.ts'
 
 const NAMES: readonly SegmentName[] = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr']
 
-/** Architectural registers out of the state block. */
-export function readRegisters(c: SystemContext): VcpuRegisters {
-  const { state } = c
+/** Architectural registers out of the state block; CR8 is the local APIC's. */
+export function readRegisters(state: CpuState, cr8: number): VcpuRegisters {
   const gpr = new BigUint64Array(16)
   for (let i = 0; i < 16; i++) gpr[i] = state.gpr(i)
   const segments = Object.fromEntries(NAMES.map((name, i) => [name, {
@@ -17,7 +17,7 @@ export function readRegisters(c: SystemContext): VcpuRegisters {
     gpr, rip: state.rip, rflags: BigInt(state.eflags), segments,
     gdtr: { base: state.u64(L.GDTR_BASE), limit: state.u32(L.GDTR_LIMIT) },
     idtr: { base: state.u64(L.IDTR_BASE), limit: state.u32(L.IDTR_LIMIT) },
-    cr0: state.u64(L.CR0), cr2: state.u64(L.CR2), cr3: state.u64(L.CR3), cr4: state.u64(L.CR4), cr8: BigInt(c.apic.tpr), efer: state.u64(L.EFER),
+    cr0: state.u64(L.CR0), cr2: state.u64(L.CR2), cr3: state.u64(L.CR3), cr4: state.u64(L.CR4), cr8: BigInt(cr8), efer: state.u64(L.EFER),
   }
 }
 

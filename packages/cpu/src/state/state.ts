@@ -11,13 +11,15 @@ export class CpuState {
   readonly #u64: BigUint64Array
   readonly #kick: Int32Array
 
-  constructor(memory: MachineMemory) {
+  /** `base`: a block that is there already, to look at. */
+  constructor(memory: MachineMemory, base?: number) {
     this.memory = memory
-    this.base = memory.reserve(L.BLOCK_BYTES)
+    this.base = base ?? memory.reserve(L.BLOCK_BYTES)
     this.view = new DataView(memory.wasm.buffer)
     this.#u32 = memory.u32
     this.#u64 = new BigUint64Array(memory.wasm.buffer)
     this.#kick = new Int32Array(memory.wasm.buffer, this.base + L.KICK, 1)
+    if (base !== undefined) return
     this.setU64(L.ADDRESS_MASKS, 0xffffffffffffffffn)
     this.setU64(L.ADDRESS_MASKS + 8, 0xffffffffn)
     this.setU64(L.ADDRESS_MASKS + 16, 0xffffn)

@@ -48,7 +48,7 @@ export class Microvm implements Board {
     const map: readonly MemoryRegion[] = memoryMap(this.platform.ram.size)
     writeResetStub(this.platform.ram)
     const { rsdp } = layOutAcpiTables(this.platform.ram, {
-      hardwareReduced: true, pic: false, pciWindows: [], apicIds: this.platform.apics.map((_, id) => id), ioapic: { id: 0, base: IOAPIC_BASE },
+      hardwareReduced: true, pic: false, pciWindows: [], apicIds: this.platform.allVcpus.map(({ id }) => id), ioapic: { id: 0, base: IOAPIC_BASE },
       serial: [{ port: COM1, irq: COM1_IRQ }],
     })
     const { kernel, initrd, append } = this.#options

@@ -120,7 +120,7 @@ export class Pc implements Board {
 
   #acpi(): AcpiMachine {
     return {
-      apicIds: this.platform.apics.map((_, id) => id), ioapic: { id: 0, base: IOAPIC_BASE },
+      apicIds: this.platform.allVcpus.map(({ id }) => id), ioapic: { id: 0, base: IOAPIC_BASE },
       ...(this.#options.hpet === false ? {} : { hpetBase: HPET_BASE }),
       ecam: { base: ECAM_BASE, buses: ECAM_BUSES }, pciWindows: [{ base: ECAM_BASE + 0x10000000, length: IOAPIC_BASE - ECAM_BASE - 0x10000000 }],
       i8042: true, serial: [{ port: 0x3f8, irq: 4 }, { port: 0x2f8, irq: 3 }],
@@ -128,8 +128,8 @@ export class Pc implements Board {
   }
 
   #fwCfg(): FwCfg {
-    const { ram, vcpus } = this.platform
-    const fwCfg = new FwCfg({ memory: ram, cpus: vcpus.length, noGraphic: this.#options.noDisplay ?? false })
+    const { ram, allVcpus } = this.platform
+    const fwCfg = new FwCfg({ memory: ram, cpus: allVcpus.length, noGraphic: this.#options.noDisplay ?? false })
     if (this.#options.acpi !== false) for (const [name, data] of acpiFwCfgFiles(this.#acpi())) fwCfg.setFile(name, data)
     // SeaBIOS's serial console: the port's base address.
     if (this.#options.firmwareOnSerial) fwCfg.setFile('etc/sercon-port', Uint8Array.of(0xf8, 0x03))
@@ -146,16 +146,16 @@ export class Pc implements Board {
   powerOn(first: boolean): BootEntry {
     for (const device of this.#resets) device.reset()
     this.platform.reset()
-    const { ram, vcpus, apics } = this.platform
+    const { ram, allVcpus, apics } = this.platform
     const boot = [...((first ? this.#options.bootOnce : undefined) ?? this.#options.bootOrder ?? 'cd')].map((letter) => BOOT_DEVICES[letter as keyof typeof BOOT_DEVICES])
-    const cmos: CmosContents = { memoryBelow4G: Math.min(ram.size, PCI_HOLE), memoryAbove4G: Math.max(0, ram.size - PCI_HOLE), cpus: vcpus.length, boot }
+    const cmos: CmosContents = { memoryBelow4G: Math.min(ram.size, PCI_HOLE), memoryAbove4G: Math.max(0, ram.size - PCI_HOLE), cpus: allVcpus.length, boot }
     fillCmos(this.#rtc, cmos)
     const { kernel, initrd, append } = this.#options
     if (!kernel) return this.#firmware!.entry
     // What firmware would have done for the kernel.
     this.display?.enterTextMode()
     if (!this.#firmware) writeResetStub(ram)
-    for (const vcpu of vcpus) setMemoryTypes(vcpu, PCI_HOLE)
+    for (const vcpu of allVcpus) setMemoryTypes(vcpu, PCI_HOLE)
     apics[0]!.enterVirtualWireMode()
     this.#pmFunction.configure()
     this.#pm.setAcpiMode(true)

@@ -1,4 +1,5 @@
 import { TimerClock } from './timer-queue.ts'
+import { CLOCK_OFFSET, CLOCK_PAUSED_AT } from './following-clock.ts'
 
 /** Virtual time that follows the host's while the machine runs and stands still while it is paused. */
 export class HostClock extends TimerClock {
@@ -7,6 +8,7 @@ export class HostClock extends TimerClock {
   readonly #onSchedule: (deadline: number) => void
 
   readonly #wallOffset: number
+  #shared: Float64Array | undefined
 
   /** `wallBase`: wall-clock time now, in milliseconds since the epoch, if not the host's. */
   constructor(onSchedule: (deadline: number) => void, wallBase?: number) {
@@ -33,13 +35,27 @@ export class HostClock extends TimerClock {
     this.#onSchedule(deadline)
   }
 
+  /** Tells FollowingClocks of other threads what this one does, in CLOCK_* doubles. */
+  share(doubles: Float64Array): void {
+    this.#shared = doubles
+    this.#publish()
+  }
+
+  #publish(): void {
+    if (!this.#shared) return
+    this.#shared[CLOCK_OFFSET] = this.#offset
+    this.#shared[CLOCK_PAUSED_AT] = this.#pausedAt ?? NaN
+  }
+
   pause(): void {
     this.#pausedAt ??= this.now()
+    this.#publish()
   }
 
   resume(): void {
     if (this.#pausedAt === undefined) return
     this.#offset = HostClock.#host() - this.#pausedAt
     this.#pausedAt = undefined
+    this.#publish()
   }
 }
