@@ -30,7 +30,7 @@ const python = (lines: readonly string[]): string => `python3 -S -E -c 'exec("${
 
 /** Machine code and text, other bytes in the 64-bit and the 32-bit guest. */
 const CORPUS = 'cat /usr/bin/openssl /usr/lib/*/libcrypto.so.3 >/tmp/corpus'
-const NUMBERS = 'seq 600000 | /usr/bin/shuf --random-source=/usr/bin/openssl >/tmp/numbers'
+const NUMBERS = '/usr/bin/shuf -i 1-600000 --random-source=/usr/bin/python3.11 >/tmp/numbers'
 const COUNTING = 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'
 
 const PYTHON_LOOP = python([

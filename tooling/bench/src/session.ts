@@ -47,32 +47,36 @@ export class Session {
   }
 
   /**
-   * Runs a shell command and measures, on the host's clock, the time between its two markers on the serial port. A command over its
-   * limit is interrupted, so that the next one can run.
+   * Runs a shell command and measures, on the host's clock, the time between its two markers on the serial port. What prepares it and
+   * the command may each take `limit` seconds; then they are interrupted, so that the next one can run.
    */
   async run(command: string, limit: number, prepare?: string): Promise<Sample> {
-    const line = framed(command, prepare)
     this.#seen = ''
     this.#watcher.clear()
     let begun: number | undefined
-    const finished = new Promise<Sample>(resolve => {
-      this.#heard = () => {
-        const now = performance.now()
-        const { begun: framed, status, output } = readFrame(this.#seen)
-        if (framed) begun ??= now
-        if (status === undefined || begun === undefined) return
-        resolve(status === 0 ? { value: (now - begun) / 1000, output: output! } : { failed: `exit status ${status}: ${output!.split('\n').at(-1)!}` })
-      }
-    })
-    this.#child.stdin.write(`${line}\n`)
-    const reached = await this.#within(limit, finished)
+    const started = Promise.withResolvers<void>()
+    const finished = Promise.withResolvers<Sample>()
+    this.#heard = () => {
+      const now = performance.now()
+      const frame = readFrame(this.#seen)
+      if (frame.begun) begun ??= now
+      if (frame.begun || frame.status !== undefined) started.resolve()
+      if (frame.status === undefined) return
+      if (begun === undefined) finished.resolve({ failed: `preparation: exit status ${frame.status}` })
+      else if (frame.status !== 0) finished.resolve({ failed: `exit status ${frame.status}: ${frame.output!.split('\n').at(-1)!}` })
+      else finished.resolve({ value: (now - begun) / 1000, output: frame.output! })
+    }
+    this.#child.stdin.write(`${framed(command, prepare)}\n`)
+    const prepared = await this.#within(limit, started.promise)
+    const reached = prepared === 'done' ? await this.#within(limit, finished.promise) : prepared
     this.#heard = () => {}
     if (reached === 'limit') {
       this.#watcher.clear()
       this.#child.stdin.write(INTERRUPT)
     }
     this.answers = await this.#within(INTERRUPT_SECONDS, this.#watcher.prompt()) === 'done'
-    return reached === 'done' ? finished : this.#missed(reached, limit)
+    if (prepared === 'limit') return { failed: `not prepared within ${limit} s` }
+    return reached === 'done' ? finished.promise : this.#missed(reached, limit)
   }
 
   /** Ends the machine; with `grace` (seconds) it may power off by itself first. */

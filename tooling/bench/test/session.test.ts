@@ -17,6 +17,10 @@ describe('markers', () => {
     expect(readFrame('@begi')).toEqual({ begun: false })
   })
 
+  test('an end without a beginning is a preparation that failed', () => {
+    expect(readFrame(`${framed('true', 'false')}\r\n@end 1\r\n~ # `)).toEqual({ begun: false, status: 1, output: '' })
+  })
+
   test('every load fits the line the guest\'s shell lets one type', () => {
     for (const { command, prepare } of loads) if (command !== undefined) expect(framed(command, prepare).length).toBeLessThan(LONGEST_LINE)
   })
@@ -36,6 +40,7 @@ describe('session', () => {
       expect(sample).toHaveProperty('value')
       expect(await session.run('cat /dev/null; echo one; echo two', 30, 'echo unseen')).toMatchObject({ output: 'one\ntwo' })
       expect(await session.run('echo why; false', 30)).toEqual({ failed: 'exit status 1: why' })
+      expect(await session.run('true', 30, 'false')).toEqual({ failed: 'preparation: exit status 1' })
       expect(session.answers).toBe(true)
     } finally {
       await session.close()
