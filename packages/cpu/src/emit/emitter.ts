@@ -27,8 +27,13 @@ export interface Emitter {
   // Integer operands, by position in the row
   get(operand: number): Int
   set(operand: number, value: Int): void
-  /** Read, compute, write back to the same place with write intent before anything else faults; atomic under LOCK. `undefined` writes nothing. */
-  modify(operand: number, compute: (old: Int) => Int): void
+  /**
+   * Read, compute, write back to the same place with write intent before anything else faults; atomic under LOCK, and with `alwaysLocked` without it.
+   * `compute` may be carried out again for a newer value: it reads no register or flag that it writes, and what it changes depends on its argument only.
+   */
+  modify(operand: number, compute: (old: Int) => Int, alwaysLocked?: boolean): void
+  /** The same for the two halves, of 32 or 64 bits, of memory operand 0. */
+  modifyPair(half: 32 | 64, compute: (low: Int, high: Int) => readonly [low: Int, high: Int]): void
   /** Linear address of the memory operand (segment applied and checked later by load/store through it). */
   effectiveAddress(): I64
   /** Immediate operand, sign-extended to 64 bits where the encoding says so. */

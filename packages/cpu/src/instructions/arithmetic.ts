@@ -1,14 +1,12 @@
-import { i32, i64 } from '@entresol/wasm-builder'
+import { i32 } from '@entresol/wasm-builder'
 import { add, and, constant, eqz, not, or, pick, sub, widen, xor } from '../emit/arithmetic.ts'
-import type { Emitter, Int } from '../emit/emitter.ts'
+import type { Emitter, I32, Int } from '../emit/emitter.ts'
 import { FLAG_AF } from '../state/layout.ts'
 import { row } from './row.ts'
 import type { Emit, Row, RowOptions } from './row.ts'
 
 /** Two-operand integer arithmetic: the eight operations of opcodes 00..3D and groups 80..83 (SDM vol. 2). */
-type Operation = (e: Emitter, a: Int, b: Int) => Int
-
-const carryIn = (e: Emitter): Int => widen(e.widthOf(0), e.b.let(e.carry()))
+type Operation = (e: Emitter, a: Int, b: Int, carry: I32) => Int
 
 const operations: Record<string, Operation> = {
   ADD: (e, a, b) => {
@@ -21,16 +19,14 @@ const operations: Record<string, Operation> = {
     e.flagsLogic(e.widthOf(0), r)
     return r
   },
-  ADC: (e, a, b) => {
-    const c = carryIn(e)
-    const r = e.b.let(add(add(a, b), c))
-    e.flagsAdc(e.widthOf(0), a, b, r, c.type === 'i64' ? i32.wrap_i64(c) : c)
+  ADC: (e, a, b, carry) => {
+    const r = e.b.let(add(add(a, b), widen(e.widthOf(0), carry)))
+    e.flagsAdc(e.widthOf(0), a, b, r, carry)
     return r
   },
-  SBB: (e, a, b) => {
-    const c = carryIn(e)
-    const r = e.b.let(sub(sub(a, b), c))
-    e.flagsSbb(e.widthOf(0), a, b, r, c.type === 'i64' ? i32.wrap_i64(c) : c)
+  SBB: (e, a, b, carry) => {
+    const r = e.b.let(sub(sub(a, b), widen(e.widthOf(0), carry)))
+    e.flagsSbb(e.widthOf(0), a, b, r, carry)
     return r
   },
   AND: (e, a, b) => {
@@ -50,10 +46,11 @@ const operations: Record<string, Operation> = {
   },
 }
 
-const binary = (operation: Operation): Emit => (e) => {
+const binary = (operation: Operation, withCarry: boolean): Emit => (e) => {
   // The source is read first: a memory source may fault, and a memory destination is then accessed only once.
   const b = e.get(1)
-  e.modify(0, (a) => operation(e, a, b))
+  const carry = withCarry ? e.b.let(e.carry()) : i32.const(0)
+  e.modify(0, (a) => operation(e, a, b, carry))
 }
 
 const compare: Emit = (e) => {
@@ -71,7 +68,7 @@ const NAMES = ['ADD', 'OR', 'ADC', 'SBB', 'AND', 'SUB', 'XOR', 'CMP'] as const
 const LOGIC = new Set<string>(['OR', 'AND', 'XOR'])
 
 function group(name: (typeof NAMES)[number], n: number): Row[] {
-  const emit = name === 'CMP' ? compare : binary(operations[name]!)
+  const emit = name === 'CMP' ? compare : binary(operations[name]!, name === 'ADC' || name === 'SBB')
   const undefined_: RowOptions = LOGIC.has(name) ? { undefined: FLAG_AF } : {}
   const lock: RowOptions = name === 'CMP' ? {} : { lock: true }
   const hot: RowOptions = name === 'ADC' || name === 'SBB' ? {} : { hot: true }
@@ -113,7 +110,7 @@ const invert: Emit = (e) => e.modify(0, (a) => not(a))
 
 /** XADD: the register gets the old value first, so that XADD r, r leaves the sum. */
 const exchangeAdd: Emit = (e) => {
-  const b = e.get(1)
+  const b = e.b.let(e.get(1))
   e.modify(0, (a) => {
     const r = e.b.let(add(a, b))
     e.flagsAdd(e.widthOf(0), a, b, r)
@@ -133,11 +130,14 @@ const compareExchange: Emit = (e) => {
     e.b.if(eqz(sub(accumulator, a)), () => e.set(0, source), () => e.setReg(0, width, a))
     return
   }
+  const expected = e.b.let(accumulator)
+  const whole = e.b.let(e.reg(0, 64))
+  const replacement = e.b.let(source)
   e.modify(0, (a) => {
-    e.flagsSub(width, accumulator, a, e.b.let(sub(accumulator, a)))
-    const equal = e.b.let(eqz(sub(accumulator, a)))
-    e.b.if(i32.eqz(equal), () => e.setReg(0, width, a))
-    return pick(equal, source, a)
+    e.flagsSub(width, expected, a, e.b.let(sub(expected, a)))
+    const equal = e.b.let(eqz(sub(expected, a)))
+    e.b.if(equal, () => e.setReg(0, 64, whole), () => e.setReg(0, width, a))
+    return pick(equal, replacement, a)
   })
 }
 
@@ -146,15 +146,13 @@ const compareExchangeWide: Emit = (e) => {
   const wide = e.width === 64
   const half = wide ? 64 : 32
   if (wide) e.requireAligned(16, true)
-  const address = e.modifyAddress(wide ? 16 : 8)
-  const load = (offset: number): Int => e.b.let(wide ? i64.load(address, offset) : i32.load(address, offset))
-  const low = load(0)
-  const high = load(half / 8)
-  const difference = or(xor(low, e.reg(0, half)), xor(high, e.reg(2, half)))
-  const equal = e.b.let(eqz(difference))
-  e.b.store(wide ? 'i64' : 'i32', address, 0, pick(equal, e.reg(3, half), low))
-  e.b.store(wide ? 'i64' : 'i32', address, half / 8, pick(equal, e.reg(1, half), high))
-  e.commit(address)
+  let found: readonly [low: Int, high: Int, equal: I32] | undefined
+  e.modifyPair(half, (low, high) => {
+    const equal = e.b.let(eqz(or(xor(low, e.reg(0, half)), xor(high, e.reg(2, half)))))
+    found = [low, high, equal]
+    return [pick(equal, e.reg(3, half), low), pick(equal, e.reg(1, half), high)]
+  })
+  const [low, high, equal] = found!
   e.b.if(i32.eqz(equal), () => {
     e.setReg(0, half, low)
     e.setReg(2, half, high)

@@ -19,11 +19,11 @@ const moveSign: Emit = (e) => {
 }
 
 const exchange: Emit = (e) => {
-  const b = e.get(1)
+  const b = e.b.let(e.get(1))
   e.modify(0, (a) => {
     e.set(1, a)
     return b
-  })
+  }, true)
 }
 
 const lea: Emit = (e) => e.set(0, narrow(e.widthOf(0), e.effectiveAddress()))

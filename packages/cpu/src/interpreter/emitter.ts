@@ -6,11 +6,14 @@ import type { ConditionCode, Emitter, Int, StringAccess, Width } from '../emit/e
 import { Flags, memoryFlags } from '../emit/flags.ts'
 import { tlbAccess } from '../emit/tlb-access.ts'
 import * as L from '../state/layout.ts'
+import { lockedModify, lockedModifyPair } from '../emit/locked.ts'
 import { loadInt, storeInt, storeRegister } from '../emit/operand-access.ts'
 import * as R from './records.ts'
 
 /** Function indices of the interpreter module that handlers call. */
 export interface InterpreterFunctions {
+  /** The memory is shared: LOCK means something. */
+  readonly shared: boolean
   /** (record, access) → machine address or 0; linear address in HOST_VALUE. */
   readonly slow: number
   /** (record): carries out the store staged in SCRATCH. */
@@ -118,16 +121,47 @@ export class InterpreterEmitter implements Emitter {
     }
   }
 
-  modify(operand: number, compute: (old: Int) => Int): void {
+  modify(operand: number, compute: (old: Int) => Int, alwaysLocked = false): void {
     const form = this.#form(operand)
     if (form.kind !== 'memory') {
       this.set(operand, compute(this.get(operand)))
       return
     }
+    const { b } = this
     const address = this.modifyAddress(form.width / 8)
-    const value = compute(this.b.let(loadInt(form.width, address, 0)))
-    storeInt(this.b, form.width, address, 0, value)
+    if (this.#lockable) {
+      lockedModify(b, form.width, address, this.#locked(address, alwaysLocked), compute)
+      b.if(i32.load(this.cpu, L.SCRATCH_PENDING), () => b.call(this.#functions.commit, this.#record))
+      return
+    }
+    storeInt(b, form.width, address, 0, compute(b.let(loadInt(form.width, address, 0))))
     this.commit(address)
+  }
+
+  modifyPair(half: 32 | 64, compute: (low: Int, high: Int) => readonly [low: Int, high: Int]): void {
+    const { b } = this
+    const bytes = half / 8
+    const address = this.modifyAddress(2 * bytes)
+    if (this.#lockable) {
+      lockedModifyPair(b, half, address, this.#locked(address, false), compute)
+      b.if(i32.load(this.cpu, L.SCRATCH_PENDING), () => b.call(this.#functions.commit, this.#record))
+      return
+    }
+    const [low, high] = compute(b.let(loadInt(half, address, 0)), b.let(loadInt(half, address, bytes)))
+    storeInt(b, half, address, 0, low)
+    storeInt(b, half, address, bytes, high)
+    this.commit(address)
+  }
+
+  /** Other processors share the memory, and the instruction can keep them out. */
+  get #lockable(): boolean {
+    return this.#functions.shared && this.#variant.row.options.lock === true
+  }
+
+  /** Whether this record must, and its operand is not staged: those that cross a page or go to a device are not atomic. */
+  #locked(address: I32, always: boolean): I32 {
+    const inPlace = i32.ne(address, i32.add(this.cpu, i32.const(L.SCRATCH)))
+    return this.b.let(always ? inPlace : i32.and(inPlace, i32.ne(i32.and(i32.load8_u(this.#record, R.R_FLAGS), i32.const(R.RECORD_LOCK)), i32.const(0))))
   }
 
   effectiveAddress(): I64 {

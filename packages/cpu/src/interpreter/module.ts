@@ -52,7 +52,7 @@ export function buildInterpreter(
     return index
   }
   const functions: InterpreterFunctions = {
-    slow, commit, raise, host, offset: offset.index, linear: linear.index,
+    shared: memory.shared, slow, commit, raise, host, offset: offset.index, linear: linear.index,
     hostFunction: (name) => find(hostNames.indexOf(name), `host function "${name}"`),
     helper: (name) => find(helperIndex.get(name), `helper "${name}"`),
     helperGlobal: (name) => find(globalIndex.get(name), `helper global "${name}"`),

@@ -28,6 +28,10 @@ export interface DataWatch {
 /** Privilege of an access from TypeScript: the current one, or an implicit supervisor access (SDM vol. 3, 5.6.1). */
 export type Privilege = 'current' | 'supervisor'
 
+/** SCRATCH_PENDING: a store is staged; or a store goes to a page of code directly, and its machine address is in SCRATCH_LINEAR. */
+const PENDING_STORE = 1
+const PENDING_NOTE = 2
+
 /** #AC(0) for words, doublewords and quadwords off their natural boundary (SDM vol. 3, table 7-7); other sizes are not checked. */
 function requireAligned(low: number, size: number): void {
   if ((size === 2 || size === 4 || size === 8) && low & (size - 1)) throw new GuestFault(AC, 0)
@@ -45,6 +49,8 @@ const wide = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) 
 export class LinearMemory {
   readonly #state: CpuState
   readonly #memory: MachineMemory
+  /** Other threads may be at it at the same time. */
+  readonly #shared: boolean
   readonly #walker: PageWalker
   readonly #mmio: Bus
   readonly #tlb: Tlb
@@ -63,6 +69,7 @@ export class LinearMemory {
   constructor(state: CpuState, walker: PageWalker, mmio: Bus, tlb: Tlb, code: CodeWatch) {
     this.#state = state
     this.#memory = state.memory
+    this.#shared = !(state.memory.wasm.buffer instanceof ArrayBuffer)
     this.#walker = walker
     this.#mmio = mmio
     this.#tlb = tlb
@@ -158,6 +165,13 @@ export class LinearMemory {
       const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, stack)
       if (address === FAULT) return 0
       if (address >= 0 && !(write && !this.#code.writable((address & ~0xfff) >>> 0))) return address
+      if (address >= 0 && access & SLOW_MODIFY && this.#shared) {
+        // In place, so that it can be atomic; what it overwrote is told afterwards.
+        state.setU32(L.SCRATCH_PENDING, PENDING_NOTE)
+        state.setU32(L.SCRATCH_LINEAR, address)
+        state.setU32(L.SCRATCH_SIZE, size)
+        return address
+      }
     }
     return this.#stage(low, high, size, access, set, stack)
   }
@@ -194,7 +208,7 @@ export class LinearMemory {
     if (write) {
       // Every page must accept the whole store before any byte is written.
       this.#eachPage(low, high, size, (l, h) => void this.#translate(l, h, ACCESS_WRITE, set, stack))
-      state.setU32(L.SCRATCH_PENDING, 1)
+      state.setU32(L.SCRATCH_PENDING, PENDING_STORE)
       state.setU32(L.SCRATCH_LINEAR, low)
       state.setU32(L.SCRATCH_LINEAR + 4, high)
       state.setU32(L.SCRATCH_SIZE, size)
@@ -253,8 +267,13 @@ export class LinearMemory {
   /** Carries out the store staged in SCRATCH. */
   commit(): void {
     const state = this.#state
-    if (!state.u32(L.SCRATCH_PENDING)) return
+    const pending = state.u32(L.SCRATCH_PENDING)
+    if (!pending) return
     state.setU32(L.SCRATCH_PENDING, 0)
+    if (pending === PENDING_NOTE) {
+      this.#code.wrote(state.u32(L.SCRATCH_LINEAR), state.u32(L.SCRATCH_SIZE))
+      return
+    }
     const scratch = state.base + L.SCRATCH
     this.#transfer(state.u32(L.SCRATCH_LINEAR), state.u32(L.SCRATCH_LINEAR + 4), state.u32(L.SCRATCH_SIZE), ACCESS_WRITE,
       this.#set('current'), false, this.#memory.u8, scratch, true)

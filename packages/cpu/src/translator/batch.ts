@@ -1,3 +1,4 @@
+import type { CodePageId } from '../code/code-cache.ts'
 import { CodedError } from '@entresol/kit'
 import { ModuleBuilder } from '@entresol/wasm-builder'
 import { HELPER_GLOBALS, HELPER_TYPES } from '../helpers.ts'
@@ -11,16 +12,16 @@ import type { Region } from './region.ts'
 class NeedsHelpers extends Error {}
 
 /** A module of regions, exported as r0, r1 …; imports env.memory, env.chain, env.fill, env.words and, where rows call them, helpers. */
-export function buildBatch(regions: readonly Region[], mode64: boolean, shared: boolean): Uint8Array<ArrayBuffer> {
+export function buildBatch(page: CodePageId, regions: readonly Region[], shared: boolean): Uint8Array<ArrayBuffer> {
   try {
-    return build(regions, mode64, shared, false)
+    return build(page, regions, shared, false)
   } catch (error) {
     if (!(error instanceof NeedsHelpers)) throw error
-    return build(regions, mode64, shared, true)
+    return build(page, regions, shared, true)
   }
 }
 
-function build(regions: readonly Region[], mode64: boolean, shared: boolean, withHelpers: boolean): Uint8Array<ArrayBuffer> {
+function build(page: CodePageId, regions: readonly Region[], shared: boolean, withHelpers: boolean): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder()
   module.importMemory('env', 'memory', 1, 65536, shared)
   const chain = module.importFunction('env', 'chain', { params: ['i32', 'i64'], results: ['i32'] })
@@ -35,11 +36,16 @@ function build(regions: readonly Region[], mode64: boolean, shared: boolean, wit
   const helpers = new Map(withHelpers ? HELPER_TYPES.map((h) => [h.name, module.importFunction('helpers', h.name, h.type)]) : [])
   const globals = new Map(withHelpers ? HELPER_GLOBALS.map((g) => [g.name, module.importGlobal('helpers', g.name, g.type)]) : [])
   const imports: RegionImports = {
-    chain, words,
+    shared, chain, words,
     helper: (name) => find(helpers, name),
     helperGlobal: (name) => find(globals, name),
     strategy: (cpu, locals) => new TlbStrategy(cpu, locals.tlb.get, fill),
   }
-  regions.forEach((region, n) => emitRegion(module.func(REGION_TYPE, `r${n}`).builder, region, mode64, imports))
+  regions.forEach((region, n) => {
+    const { index, builder } = module.func(REGION_TYPE, `r${n}`)
+    // What profilers of the engine show.
+    module.nameFunction(index, `guest+${(page.frame + region.blocks[region.entries[0]!]!.offset).toString(16)}`)
+    emitRegion(builder, region, page, imports)
+  })
   return module.encode()
 }

@@ -4,6 +4,7 @@ import type { DecodedInstruction } from '../decode/decoder.ts'
 import type { OperandForm } from '../decode/operands.ts'
 import { narrow, zero64 } from '../emit/arithmetic.ts'
 import type { ConditionCode, Emitter, Int, StringAccess, Width } from '../emit/emitter.ts'
+import { lockedModify, lockedModifyPair } from '../emit/locked.ts'
 import { loadInt, storeInt } from '../emit/operand-access.ts'
 import { SLOW_WRITE } from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
@@ -13,6 +14,8 @@ import type { MemoryStrategy } from './memory-access.ts'
 
 /** Function and global indices of the batch's module. */
 export interface RegionFunctions {
+  /** The memory is shared with other processors: LOCK means something. */
+  readonly shared: boolean
   helper(name: string): number
   helperGlobal(name: string): number
 }
@@ -137,14 +140,27 @@ export class RegionEmitter implements Emitter {
     }
   }
 
-  modify(operand: number, compute: (old: Int) => Int): void {
+  modify(operand: number, compute: (old: Int) => Int, alwaysLocked = false): void {
     const form = this.#form(operand)
     if (form.kind !== 'memory') {
       this.set(operand, compute(this.get(operand)))
       return
     }
     const address = this.modifyAddress(form.width / 8)
-    storeInt(this.b, form.width, address, 0, compute(this.b.let(loadInt(form.width, address, 0))))
+    if (this.#c.functions.shared && (this.#i.lock || alwaysLocked)) lockedModify(this.b, form.width, address, undefined, compute)
+    else storeInt(this.b, form.width, address, 0, compute(this.b.let(loadInt(form.width, address, 0))))
+  }
+
+  modifyPair(half: 32 | 64, compute: (low: Int, high: Int) => readonly [low: Int, high: Int]): void {
+    const bytes = half / 8
+    const address = this.modifyAddress(2 * bytes)
+    if (this.#c.functions.shared && this.#i.lock) {
+      lockedModifyPair(this.b, half, address, undefined, compute)
+      return
+    }
+    const [low, high] = compute(this.b.let(loadInt(half, address, 0)), this.b.let(loadInt(half, address, bytes)))
+    storeInt(this.b, half, address, 0, low)
+    storeInt(this.b, half, address, bytes, high)
   }
 
   reg(number: number, width: Width): Int {
