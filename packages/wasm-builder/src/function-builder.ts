@@ -50,6 +50,9 @@ export class FunctionBuilder {
   #code = new ByteWriter()
   #hints: { offset: number; likely: boolean }[] = []
   #depth = 0
+  /** Open arms of control flow, the function's body first: each body of a block, loop, `if` or `else` is one. */
+  readonly #arms = [0]
+  #armCount = 0
 
   constructor(type: FunctionType) {
     this.type = type
@@ -61,9 +64,14 @@ export class FunctionBuilder {
     return this.#code.size
   }
 
-  /** Structured statements open here: more inside a branch than after it. */
-  get depth(): number {
-    return this.#depth
+  /** The arm of control flow that is being emitted: `isOpen` says whether later code still lies in it. */
+  get arm(): number {
+    return this.#arms.at(-1)!
+  }
+
+  /** False: control may have come to this place without having been in that arm. */
+  isOpen(arm: number): boolean {
+    return this.#arms.includes(arm)
   }
 
   #local<T extends ValueType>(type: T, index: number): Local<T> {
@@ -202,13 +210,19 @@ export class FunctionBuilder {
     this.#code.u8(op)
     this.#code.u8(EMPTY_BLOCK)
     const label = { depth: ++this.#depth }
-    body(label)
+    this.#arm(() => body(label))
     if (otherwise) {
       this.#code.u8(0x05)
-      otherwise(label)
+      this.#arm(() => otherwise(label))
     }
     this.#depth--
     this.#code.u8(END)
+  }
+
+  #arm(body: () => void): void {
+    this.#arms.push(++this.#armCount)
+    body()
+    this.#arms.pop()
   }
 
   /** `br` to the label leaves the statement. Of a constant condition only the side taken is emitted, a block if it asks for the label. */

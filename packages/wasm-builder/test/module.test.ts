@@ -97,11 +97,20 @@ describe('function bodies', () => {
       b.prologue(() => b.set(x, i32.const(41)))
     })()).toBe(42)
   })
-  it('size counts, depth nests', () => {
+  it('size counts; an arm of control flow is open until it ends', () => {
     const { builder: b } = new ModuleBuilder().func(BINARY)
     expect(b.size).toBe(0)
-    b.block(() => expect(b.depth).toBe(1))
-    expect([b.size, b.depth]).toEqual([3, 0])
+    const arms: number[] = []
+    b.if(b.param('i32', 0).get, () => {
+      arms.push(b.arm)
+      b.block(() => expect(b.isOpen(arms[0]!)).toBe(true))
+    }, () => {
+      arms.push(b.arm)
+      expect(b.isOpen(arms[0]!)).toBe(false)
+    })
+    expect(arms.map((arm) => b.isOpen(arm))).toEqual([false, false])
+    expect(b.isOpen(b.arm)).toBe(true)
+    expect(b.size).toBe(9)
   })
   it('grows past every buffer', () => {
     const run = compile(['i64'], ['i64'], (b) => {

@@ -62,14 +62,14 @@ export class LazyFlags {
   readonly #anyToWords: () => void
   /** The kind, where every path to this point agrees. */
   #kind: number | undefined
-  /** Nesting depth at which the kind was set. */
-  #depth = 0
+  /** The arm of control flow in which the kind was set: it is known as far as that reaches. */
+  #arm: number
 
   constructor(f: FunctionBuilder, home: { readonly flags: FlagLocals }, kind: number | undefined, anyToWords: () => void) {
     this.#f = f
     this.#home = home
     this.#kind = kind
-    this.#depth = f.depth
+    this.#arm = f.arm
     this.#anyToWords = anyToWords
   }
 
@@ -89,7 +89,7 @@ export class LazyFlags {
   /** The kind at this point of the code. */
   get kind(): number | undefined {
     // Set in a branch that has ended: another path may have kept the old one.
-    if (this.#f.depth < this.#depth) this.#kind = undefined
+    if (!this.#f.isOpen(this.#arm)) this.#kind = undefined
     return this.#kind
   }
 
@@ -103,7 +103,7 @@ export class LazyFlags {
   #setKind(local: Local<'i32'>, value: number): void {
     this.#f.set(local, i32.const(value))
     this.#kind = value
-    this.#depth = this.#f.depth
+    this.#arm = this.#f.arm
   }
 
   add(width: Width, a: Int, b: Int): void {
