@@ -14,6 +14,8 @@ const PAGE = 4096
 const TABLE_BYTES = PAGE * 4
 /** Straight runs are cut here so that one decode stays short. */
 const MAX_RUN = 64
+/** Instructions remembered by `decodeStep`. */
+const MAX_STEPS = 16384
 
 /** One instruction decoded into STEP_RECORDS before, with the record that follows it, to be used again while its bytes are the same. */
 interface DecodedStep {
@@ -75,7 +77,7 @@ export class CodeCache {
   readonly #bytes = new Uint8Array(2 * MAX_INSTRUCTION_BYTES)
   /** What is behind the records that hand over to the monitor. */
   readonly #intercepted = new Map<number, Variant>()
-  /** By offset in the page: an instruction across two pages may stand in a hot loop. */
+  /** By machine address: an instruction across two pages may stand in a hot loop. */
   readonly #steps = new Map<number, DecodedStep>()
   decoded = 0
   invalidated = 0
@@ -249,36 +251,49 @@ export class CodeCache {
   }
 
   /**
-   * Decodes one instruction, whose bytes `fetch` gathers (it may cross into another page), into STEP_RECORDS, followed by
-   * PSEUDO_CONTINUE or PSEUDO_EXIT. `fetch(n)` returns how many of the first n bytes it could write to the buffer; it throws the guest's fault.
+   * Decodes the instruction at machine address `first`, `offset` of its page, into STEP_RECORDS, followed by PSEUDO_CONTINUE or PSEUDO_EXIT.
+   * `nextPage` gives the machine address of the next page, -1 when it is not memory, and throws the guest's fault: only an instruction that needs
+   * that page may fault there.
    */
-  decodeStep(fetch: (into: Uint8Array, from: number, to: number) => void, available: number, offset: number, mode: number, exit: boolean): void {
-    const size = MODES[mode & L.MODE_SIZE]!
+  decodeStep(first: number, nextPage: () => number, offset: number, mode: number, exit: boolean): void {
     const at = this.#options.stepRecords
-    const bytes = this.#bytes
-    fetch(bytes, 0, available)
-    const known = this.#steps.get(offset)
-    if (known?.mode === mode && known.exit === exit && sameBytes(known.bytes, bytes, 0, available)) {
+    const available = Math.min(MAX_INSTRUCTION_BYTES, PAGE - offset)
+    const known = this.#steps.get(first)
+    if (known?.mode === mode && known.exit === exit && this.#holds(first, known.bytes, 0, available)) {
+      const { bytes } = known
       // The bytes before the page's end are all that says whether more are needed.
-      const { length } = known.bytes
-      if (length > available) fetch(bytes, available, MAX_INSTRUCTION_BYTES)
-      if (sameBytes(known.bytes, bytes, available, length)) {
+      const second = bytes.length > available ? nextPage() : 0
+      if (second >= 0 && this.#holds(second, bytes, available, MAX_INSTRUCTION_BYTES)) {
         this.#u8.set(known.records, at)
         return
       }
     }
     this.decoded++
+    const size = MODES[mode & L.MODE_SIZE]!
+    const bytes = this.#bytes
+    this.#gather(first, 0, available)
     let status = this.#decoder.decode(bytes, 0, available, size)
     if (status === 'more' && available < MAX_INSTRUCTION_BYTES) {
-      // Only an instruction that needs the next page may fault there.
-      fetch(bytes, available, MAX_INSTRUCTION_BYTES)
+      this.#gather(nextPage(), available, MAX_INSTRUCTION_BYTES)
       status = this.#decoder.decode(bytes, 0, MAX_INSTRUCTION_BYTES, size)
     }
     const { length } = this.#decoder
     this.#enter(status, at, offset, size)
     this.#pseudo(at + RECORD_BYTES, exit ? PSEUDO_EXIT : PSEUDO_CONTINUE, offset + length, 0, size)
     if (status !== 'ok' || this.#view.getUint16(at + R_HANDLER, true) === PSEUDO_INTERCEPT) return
-    this.#steps.set(offset, { mode, exit, bytes: bytes.slice(0, length), records: this.#u8.slice(at, at + 2 * RECORD_BYTES) })
+    if (this.#steps.size === MAX_STEPS) this.#steps.clear()
+    this.#steps.set(first, { mode, exit, bytes: bytes.slice(0, length), records: this.#u8.slice(at, at + 2 * RECORD_BYTES) })
+  }
+
+  /** Does memory at `address` hold the bytes from `from` up to `to`, or to their end? */
+  #holds(address: number, bytes: Uint8Array, from: number, to: number): boolean {
+    for (let i = from; i < to && i < bytes.length; i++) if (this.#u8[address + i - from] !== bytes[i]) return false
+    return true
+  }
+
+  /** Instruction bytes [from, to) out of memory at `address`; all ones where there is none. */
+  #gather(address: number, from: number, to: number): void {
+    for (let i = from; i < to; i++) this.#bytes[i] = address < 0 ? 0xff : this.#u8[address + i - from]!
   }
 
   /** Machine bytes changed: instructions decoded from them are decoded anew when next reached. */
@@ -306,10 +321,4 @@ export class CodeCache {
       if (gone) this.#options.onOverwritten(this.#pages.get(table << 2 >>> 0)!, address - frame, end)
     }
   }
-}
-
-/** Do `known` and `bytes` agree from `from` to `to`, or to the end of `known`? */
-function sameBytes(known: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
-  for (let i = from; i < to && i < known.length; i++) if (known[i] !== bytes[i]) return false
-  return true
 }

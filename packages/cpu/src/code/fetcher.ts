@@ -11,6 +11,7 @@ export class CodeFetcher {
   readonly #memory: LinearMemory
   readonly #tlb: Tlb
   readonly #code: CodeCache
+  readonly #secondPage: () => number = () => this.#nextPage()
 
   constructor(state: CpuState, memory: LinearMemory, tlb: Tlb, code: CodeCache) {
     this.#state = state
@@ -79,20 +80,22 @@ export class CodeFetcher {
     return (this.#state.u32(L.TLB_BASE) - this.#state.base - L.TLB) / L.TLB_SET_BYTES
   }
 
+  /** Machine address of an instruction byte; -1 when it is not memory. Throws #PF, #GP. */
+  #locate(low: number, high: number): number {
+    const known = this.#tlb.findFetch(this.#privilegeSet, low, high, this.#state.u32(L.CODE_MODE))
+    return known >= 0 ? known : this.#memory.fetch(low, high)
+  }
+
+  #nextPage(): number {
+    const state = this.#state
+    const low = state.u32(L.PAGE_LINEAR) + 0x1000
+    const high = state.u32(L.PAGE_LINEAR + 4)
+    return low > 0xffffffff ? this.#locate(low >>> 0, state.mode64 ? (high + 1) >>> 0 : 0) : this.#locate(low, high)
+  }
+
   #decodeStep(offset: number, exit: boolean): void {
     const state = this.#state
-    const start = state.u64(L.PAGE_LINEAR) + BigInt(offset)
-    const mode = state.u32(L.CODE_MODE)
-    // `from` and `to` lie in one page.
-    const fetch = (into: Uint8Array, from: number, to: number): void => {
-      const linear = BigInt.asUintN(state.mode64 ? 64 : 32, start + BigInt(from))
-      const low = Number(linear & 0xffffffffn)
-      const high = Number(linear >> 32n)
-      const known = this.#tlb.findFetch(this.#privilegeSet, low, high, mode)
-      const address = known >= 0 ? known : this.#memory.fetch(low, high)
-      if (address < 0) into.fill(0xff, from, to)
-      else into.set(state.memory.u8.subarray(address, address + to - from), from)
-    }
-    this.#code.decodeStep(fetch, Math.min(15, 4096 - offset), offset, mode, exit)
+    const first = this.#locate(state.u32(L.PAGE_LINEAR) + offset, state.u32(L.PAGE_LINEAR + 4))
+    this.#code.decodeStep(first, this.#secondPage, offset, state.u32(L.CODE_MODE), exit)
   }
 }

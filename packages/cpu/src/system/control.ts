@@ -26,7 +26,7 @@ function cr4Allowed(c: SystemContext): number {
 }
 
 /** Continues behind the instruction by a fresh lookup: translations or modes are new. */
-function resume(c: SystemContext, i: HostInstruction): number {
+function resume(i: HostInstruction): number {
   i.leaveAt(i.length)
   return STATUS_JUMP
 }
@@ -115,7 +115,7 @@ export const movToControl: HostFunction = (c, i) => {
       c.apic.tpr = Number(value)
       c.interruptsMayFlow()
   }
-  return resume(c, i)
+  return resume(i)
 }
 
 const movFromControl: HostFunction = (c, i) => {
@@ -138,7 +138,7 @@ const lmsw: HostFunction = (c, i) => {
   const word = Number(readE(c, i, 2)) & 0xf
   const { cr0 } = c.state
   writeCr0(c, BigInt(((cr0 & ~0xe) | word) >>> 0))
-  return resume(c, i)
+  return resume(i)
 }
 
 const smsw: HostFunction = (c, i) => {
@@ -176,7 +176,7 @@ const movToDebug: HostFunction = (c, i) => {
     c.state.setU64(at, BigInt(register === 6 ? (X.DR6_FIXED | (low & 0xe00f)) >>> 0 : ((low & X.DR7_WRITABLE) | X.DR7_FIXED) >>> 0))
   }
   c.debugChanged()
-  return resume(c, i)
+  return resume(i)
 }
 
 const movFromDebug: HostFunction = (c, i) => {
@@ -197,7 +197,7 @@ const invlpg: HostFunction = (c, i) => {
   // The page may be the one executing.
   if (high !== state.u32(L.PAGE_LINEAR + 4) || ((low ^ state.u32(L.PAGE_LINEAR)) & ~0x1fffff) !== 0) return undefined
   c.modeChanged()
-  return resume(c, i)
+  return resume(i)
 }
 
 const invpcid: HostFunction = (c, i) => {
@@ -213,7 +213,7 @@ const invpcid: HostFunction = (c, i) => {
   else if (type === 2n) c.tlb.flushAll()
   else c.tlb.flushNonGlobal()
   c.modeChanged()
-  return resume(c, i)
+  return resume(i)
 }
 
 /** INVD, WBINVD: caches are coherent here. */
