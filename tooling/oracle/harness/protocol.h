@@ -19,6 +19,8 @@
 // The code is exactly one instruction that does not branch: run up to an INT3 behind it. Cheaper than the trap flag, above all in a
 // virtual machine, where every #DB costs several exits.
 #define CASE_STRAIGHT 4
+// The code is a program: it runs free until it reaches HLT (done), faults, or is out of time (step limit).
+#define CASE_PROGRAM 8
 
 #define OUTCOME_DONE 0
 #define OUTCOME_FAULT 1

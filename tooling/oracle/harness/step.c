@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -18,6 +19,8 @@
 // What ptrace lets a tracer set, and what every user program has: bit 1 and IF.
 #define SETTABLE 0x44dd5u
 #define FIXED 0x202u
+#define PROGRAM_MILLISECONDS 500
+#define HLT 0xf4
 #define XSTATE_BV 512
 #define YMM_HIGH 576 // Intel SDM vol. 1, 13.5.3: CPUID (EAX=0DH,ECX=2).EBX is 240H on every CPU with AVX
 
@@ -95,6 +98,31 @@ static int resume(struct cpu *cpu, int request, int signal) {
   return WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
 }
 
+static volatile sig_atomic_t out_of_time;
+static pid_t running;
+
+static void on_alarm(int number) {
+  (void)number;
+  out_of_time = 1;
+  kill(running, SIGSTOP);
+}
+
+// Resumes a program, which may never end by itself.
+static int resume_program(struct cpu *cpu) {
+  struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+  struct itimerval limit = {.it_value = {.tv_usec = PROGRAM_MILLISECONDS * 1000}}, off = {0};
+  running = cpu->pid, out_of_time = 0;
+  if (sigaction(SIGALRM, &action, NULL) || setitimer(ITIMER_REAL, &limit, NULL)) die("the time limit of a program");
+  int signal = resume(cpu, PTRACE_CONT, 0);
+  setitimer(ITIMER_REAL, &off, NULL);
+  return signal;
+}
+
+// User programs may not halt: where they try, they are at their end.
+static int at_halt(struct cpu *cpu, uint64_t rip) {
+  return rip - CODE_ADDRESS < CODE_SIZE && cpu->shared.base[OFFSET_CODE + rip - CODE_ADDRESS] == HLT;
+}
+
 // Delivers the signal: the kernel builds a frame with trap number, error code and CR2 and stops at the handler's first instruction.
 static void fault_from_frame(struct cpu *cpu, int signal, struct outcome_header *out) {
   struct user_regs_struct u;
@@ -159,9 +187,10 @@ void cpu_step(struct cpu *cpu, const struct case_header *input, const uint8_t *c
   int signal, straight = input->flags & CASE_STRAIGHT && start + input->code_length < CODE_ADDRESS + CODE_SIZE;
   uint8_t *behind = cpu->shared.base + OFFSET_CODE + (start + input->code_length - CODE_ADDRESS);
   uint32_t steps = 0;
+  int program = input->flags & CASE_PROGRAM;
   if (straight) *behind = 0xcc;
   do {
-    signal = resume(cpu, straight ? PTRACE_CONT : PTRACE_SINGLESTEP, 0);
+    signal = program ? resume_program(cpu) : resume(cpu, straight ? PTRACE_CONT : PTRACE_SINGLESTEP, 0);
     if (!signal) {
       out->kind = OUTCOME_LOST;
       cpu_start(cpu);
@@ -169,14 +198,21 @@ void cpu_step(struct cpu *cpu, const struct case_header *input, const uint8_t *c
     }
     steps++;
     if (ptrace(PTRACE_GETREGS, cpu->pid, 0, &u)) die("PTRACE_GETREGS");
-  } while ((input->flags & CASE_REPEAT) && signal == SIGTRAP && !straight && u.rip == start && steps < input->step_limit);
+  } while (!program && (input->flags & CASE_REPEAT) && signal == SIGTRAP && !straight && u.rip == start && steps < input->step_limit);
   if (straight) *behind = 0x90;
   out->steps = steps;
   registers_from_user(&u, &out->registers);
   if (extended_get(cpu, extended)) out->flags |= OUTCOME_HAS_EXTENDED;
   out->signal = signal;
   out->kind = OUTCOME_DONE;
-  if (signal == SIGTRAP && straight) {
+  if (program && out_of_time) {
+    out->kind = OUTCOME_STEP_LIMIT;
+    restart(cpu); // its stop may still be pending
+    return;
+  }
+  if (program && signal == SIGSEGV && at_halt(cpu, u.rip)) {
+    // Nothing is left to do.
+  } else if (signal == SIGTRAP && straight) {
     if (u.rip == start + input->code_length + 1) out->registers.rip--;
     else out->kind = OUTCOME_LOST; // not one instruction after all
   } else if (signal == SIGTRAP) {
@@ -197,5 +233,5 @@ void cpu_step(struct cpu *cpu, const struct case_header *input, const uint8_t *c
     return;
   }
   if (out->registers.rflags & ~(uint64_t)SETTABLE & ~(uint64_t)FIXED || out->registers.rflags & TF) repair(cpu);
-  if (out->kind == OUTCOME_DONE && !straight && opcode < end) undo_single_step(cpu, opcode, start + input->code_length, out);
+  if (out->kind == OUTCOME_DONE && !straight && !program && opcode < end) undo_single_step(cpu, opcode, start + input->code_length, out);
 }

@@ -26,7 +26,7 @@ export interface Segments {
   gsBase: bigint
 }
 
-/** One instruction and everything it can see. */
+/** One instruction, or a program of several, and everything it can see. */
 export interface TestCase {
   readonly mode: 64 | 32
   readonly code: Uint8Array
@@ -46,6 +46,8 @@ export interface TestCase {
   readonly straight?: boolean
   /** Step until RIP leaves the instruction (REP prefixes), at most `stepLimit` times. */
   readonly repeat?: boolean
+  /** The code is a program: it runs until it reaches HLT (`done`, RIP there), a fault, or a bound of the runner's own (`step-limit`). */
+  readonly program?: boolean
 }
 
 export interface Fault {

@@ -10,6 +10,9 @@ import { hostCpu } from './features.ts'
 import type { InstructionForm } from './forms.ts'
 import { formsOfRow } from './forms.ts'
 import { fuzzRound } from './fuzz.ts'
+import { fuzzPrograms } from './fuzz-programs.ts'
+import type { ProgramSubjects } from './fuzz-programs.ts'
+import { programForms } from './program.ts'
 import { probeKvm } from './kvm-probe.ts'
 import { mix32 } from './random.ts'
 import { RealCpu } from './real-cpu.ts'
@@ -20,8 +23,10 @@ const USAGE = `usage: oracle record --table <module> [--out <folder>] [--cases <
        oracle verify [<file.entv> ...]     the real CPU against the files
        oracle probe-kvm                    whether /dev/kvm here could judge ring 0
        oracle fuzz --table <module> --subject <module> [--seed <n>] [--seconds <n>] [--only <regex>]
+       oracle fuzz --translate --table <module> --subject <module> [--mode 64|32] [--instructions <n>] [--seed <n>] [--seconds <n>] [--only <regex>]
   --table    module exporting INSTRUCTIONS, rows as packages/cpu writes them
-  --subject  module exporting createSubject(): Subject | Promise<Subject>`
+  --subject  module exporting createSubject(): Subject | Promise<Subject>; with --translate createProgramSubjects()
+  --translate  programs of several instructions on interpreter, translator and the real CPU; ends after --instructions have been executed`
 
 const VECTORS = fileURLToPath(new URL('../vectors/', import.meta.url))
 
@@ -30,6 +35,7 @@ const { values, positionals } = parseArgs({
   options: {
     table: { type: 'string' }, subject: { type: 'string' }, out: { type: 'string', default: VECTORS }, cases: { type: 'string', default: '60' },
     seed: { type: 'string' }, seconds: { type: 'string', default: '60' }, only: { type: 'string' }, verbose: { type: 'boolean', default: false },
+    translate: { type: 'boolean', default: false }, mode: { type: 'string' }, instructions: { type: 'string' },
   },
 })
 
@@ -97,7 +103,39 @@ async function verify(): Promise<void> {
   await cpu.stop()
 }
 
+async function fuzzTranslated(): Promise<void> {
+  const { features } = await hostCpu()
+  const all = await forms()
+  const modes = values.mode === undefined ? [64, 32] as const : [values.mode === '32' ? 32 : 64] as const
+  const subjects = ((await load('subject'))['createProgramSubjects'] as () => ProgramSubjects)()
+  const cpu = await RealCpu.start()
+  const seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed)
+  const wanted = Number(values.instructions ?? Infinity)
+  let found = 0
+  for (const mode of modes) {
+    const candidates = programForms(all, mode, features)
+    const start = performance.now()
+    const total = { programs: 0, judged: 0, generated: 0, executed: 0, executedByJudge: 0 }
+    const seconds = (): number => (performance.now() - start) / 1000
+    for (let round = 0; seconds() < Number(values.seconds) && Math.min(total.executed, total.executedByJudge) < wanted; round++) {
+      const { findings, ...counts } = await fuzzPrograms(cpu, subjects, mode, candidates, (seed + round * 256) >>> 0, 256)
+      for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += counts[key]
+      for (const { program, minimal, between, differences: lines } of findings) {
+        if (found++ >= 20) continue
+        const listing = program.listing.map(({ address, name }) => `${address.toString(16)} ${name}`).join('; ')
+        console.log(`${between}, seed ${program.seed}\n  ${listing}\n  minimal ${describeCase(minimal)}\n    ${lines.join('\n    ')}`)
+      }
+    }
+    const rate = Math.round(total.programs / seconds())
+    console.log(`${mode}-bit: ${candidates.length} forms, ${total.programs} programs of ${total.generated} instructions, ${rate} a second, ${total.executed} instructions executed three `
+      + `times translated; ${total.judged} programs with ${total.executedByJudge} instructions executed on the real CPU too; ${found} differ, seed ${seed}`)
+  }
+  process.exitCode = found ? 1 : 0
+  await cpu.stop()
+}
+
 async function fuzz(): Promise<void> {
+  if (values.translate) return fuzzTranslated()
   const { features } = await hostCpu()
   const candidates = (await forms()).filter((form) => form.needs.every((feature) => features.has(feature)))
   const create = (await load('subject'))['createSubject'] as () => Subject | Promise<Subject>

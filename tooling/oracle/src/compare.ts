@@ -20,7 +20,11 @@ export function differences(expected: Outcome, actual: Outcome, undefinedFlags =
   note('rflags', ((expected.rflags & ~undefinedFlags) >>> 0).toString(16), ((actual.rflags & ~undefinedFlags) >>> 0).toString(16))
   for (const name of ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'fsBase', 'gsBase'] as const) note(name, expected.segments[name], actual.segments[name])
   const part = (name: string, at: number, size: number): void => {
-    note(name, hex(expected.extended.subarray(at, at + size)), hex(actual.extended.subarray(at, at + size)))
+    for (let i = at; i < at + size; i++) {
+      if (expected.extended[i] === actual.extended[i]) continue
+      note(name, hex(expected.extended.subarray(at, at + size)), hex(actual.extended.subarray(at, at + size)))
+      return
+    }
   }
   part('fcw', EXT_FCW, 2)
   part('fsw', EXT_FSW, 2)

@@ -57,7 +57,8 @@ export async function minimise(judge: Judge, subject: Subject, testCase: TestCas
   return best
 }
 
-function simplifications(testCase: TestCase): ((from: TestCase) => TestCase)[] {
+/** Ways to take state away from a case. */
+export function simplifications(testCase: TestCase): ((from: TestCase) => TestCase)[] {
   const steps: ((from: TestCase) => TestCase)[] = [
     ({ extended: _, ...rest }) => rest,
     ({ memory: _, ...rest }) => rest,

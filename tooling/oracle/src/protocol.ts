@@ -12,6 +12,7 @@ const OUTCOME_HEADER = 32 + REGISTERS
 const HAS_EXTENDED = 1
 const REPEAT = 2
 const STRAIGHT = 4
+const PROGRAM = 8
 const KINDS: readonly Outcome['kind'][] = ['done', 'fault', 'system-call', 'step-limit', 'lost']
 const LOW_HALF = 0xffff_ffffn
 
@@ -46,7 +47,7 @@ export function encodeCase(testCase: TestCase, out: Uint8Array, view: DataView, 
   const size = caseSize(testCase)
   const memory = testCase.memory ?? []
   view.setUint32(at, size, true)
-  view.setUint8(at + 4, (testCase.extended ? HAS_EXTENDED : 0) | (testCase.repeat ? REPEAT : 0) | (testCase.straight ? STRAIGHT : 0))
+  view.setUint8(at + 4, (testCase.extended ? HAS_EXTENDED : 0) | (testCase.repeat ? REPEAT : 0) | (testCase.straight ? STRAIGHT : 0) | (testCase.program ? PROGRAM : 0))
   view.setUint8(at + 5, 0)
   view.setUint16(at + 6, testCase.code.length, true)
   view.setUint32(at + 8, testCase.repeat ? STEP_LIMIT : 1, true)

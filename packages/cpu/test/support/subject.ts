@@ -61,6 +61,9 @@ function pageTables(bench: Bench): void {
 
 const SEGMENT_INDEX = [['es', L.SEG_ES], ['cs', L.SEG_CS], ['ss', L.SEG_SS], ['ds', L.SEG_DS], ['fs', L.SEG_FS], ['gs', L.SEG_GS]] as const
 const SELF_JUMP = [0xeb, 0xfe]
+/** Instructions after which a program counts as endless. */
+const PROGRAM_LIMIT = 4000
+const HLT = 0xf4
 /** Attributes behind the selectors of user programs. */
 const ATTRIBUTES: Record<number, number> = { 0x23: 0xcfb, 0x2b: 0xcf3, 0x33: 0xafb }
 
@@ -75,8 +78,12 @@ export class SoftwareSubject implements Subject {
   readonly #dataWords: BigUint64Array
   #segments = ''
   readonly #translated: boolean
+  /** Instructions the last program took. */
+  instructions = 0
+  /** The program in place: one that runs again finds its code warm. */
+  #program: TestCase | undefined
 
-  /** `translated`: every case becomes a region of its own, as if its code were hot. */
+  /** `translated`: every case becomes a region of its own, as if its code were hot; programs become regions as they run. */
   constructor(translated = false) {
     const bench = createBench({ bytes: 4 << 20, codeCacheBytes: 1 << 20, translateAfter: translated ? 1 : 0 })
     this.#translated = translated
@@ -113,6 +120,7 @@ export class SoftwareSubject implements Subject {
     const { cpu, ram } = this.#bench
     const { state } = cpu
     const codeAddress = testCase.codeAddress ?? CODE_DEFAULT
+    if (testCase.program) return this.#runProgram(testCase, codeAddress)
     if (this.#translated) {
       // Behind the case a jump to itself. The first run decodes, the second finds code that is due for translation.
       ram.write(codeAddress as Gpa, Uint8Array.of(...testCase.code, ...SELF_JUMP).subarray(0, CODE_ADDRESS + CODE_SIZE - codeAddress))
@@ -130,6 +138,25 @@ export class SoftwareSubject implements Subject {
     if (this.#translated) ram.write(codeAddress as Gpa, nops)
     else state.memory.u8.set(nops, this.#code + codeAddress - CODE_ADDRESS)
     return this.#outcome(testCase, exit, codeAddress)
+  }
+
+  #runProgram(testCase: TestCase, codeAddress: number): Outcome {
+    const { cpu, ram } = this.#bench
+    const before = this.#program
+    if (before !== testCase) {
+      this.#program = testCase
+      if (before) ram.write((before.codeAddress ?? CODE_DEFAULT) as Gpa, new Uint8Array(before.code.length).fill(0x90))
+      ram.write(codeAddress as Gpa, testCase.code)
+    }
+    this.#prepare(testCase, codeAddress)
+    const start = cpu.instructionCount
+    let exit: VcpuExit = { reason: 'slice' }
+    while (exit.reason === 'slice' && cpu.instructionCount - start < PROGRAM_LIMIT) exit = cpu.run(PROGRAM_LIMIT - (cpu.instructionCount - start))
+    this.instructions = cpu.instructionCount - start
+    const { fault, ...rest } = this.#outcome(testCase, exit, codeAddress)
+    const end = Number(rest.rip) - CODE_ADDRESS
+    if (fault?.vector === 13 && end >= 0 && end < CODE_SIZE && cpu.state.memory.u8[this.#code + end] === HLT) return { ...rest, kind: 'done' }
+    return fault ? { ...rest, fault } : { ...rest, kind: exit.reason === 'slice' ? 'step-limit' : rest.kind }
   }
 
   #prepare(testCase: TestCase, codeAddress: number): void {
@@ -261,3 +288,7 @@ export class SoftwareSubject implements Subject {
 }
 
 export const createSubject = (): Subject => new SoftwareSubject()
+
+/** Those who run programs: see `fuzz --translate` of tooling/oracle. */
+export const createProgramSubjects = (): { interpreter: SoftwareSubject; translator: SoftwareSubject } =>
+  ({ interpreter: new SoftwareSubject(), translator: new SoftwareSubject(true) })
