@@ -3,6 +3,7 @@ import type {
 } from '@entresol/interfaces'
 import { DR6_BREAKPOINTS, DR6_BS, DR7_GD } from '@entresol/x86'
 import { CodeCache } from './code/code-cache.ts'
+import type { CodePageId } from './code/code-cache.ts'
 import { CodeFrames } from './code/code-frames.ts'
 import type { CodeRegistry } from './code/code-frames.ts'
 import { CodeFetcher } from './code/fetcher.ts'
@@ -185,6 +186,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     if (threshold > 0) {
       this.translator = new Translator({
         threshold, state: this.state, memory: options.memory, code: this.code, helpers, fill: (access) => this.#fill(access),
+        findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear),
       })
     }
     this.#wasm = instantiateInterpreter(options.memory, helpers, {
@@ -383,6 +385,18 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       return address
     } catch (thrown) {
       return this.#caught(thrown, 0)
+    }
+  }
+
+  /** For translated code, which only asks: no fault of the guest's comes of it. */
+  #mapPage(linear: bigint): CodePageId | undefined {
+    const cr2 = this.state.u64(L.CR2)
+    try {
+      return this.#fetcher.mapPage(linear)
+    } catch (thrown) {
+      if (!(thrown instanceof GuestFault)) this.#failure = thrown
+      this.state.setU64(L.CR2, cr2)
+      return undefined
     }
   }
 

@@ -71,6 +71,8 @@ export class CodeCache {
   /** Table address by frame number * 8 + mode. */
   readonly #tables = new Map<number, number>()
   readonly #pages = new Map<number, CodePageId>()
+  /** Bytes of `coverStart` by table. */
+  readonly #starts = new Map<number, number>()
   /** Bit m set: frame has a table for mode m. */
   readonly #codeFrames: Uint8Array
   readonly #decoder: Decoder
@@ -132,6 +134,7 @@ export class CodeCache {
     }
     this.#tables.clear()
     this.#pages.clear()
+    this.#starts.clear()
     this.#intercepted.clear()
     this.#steps.clear()
     this.#options.onFlush()
@@ -215,6 +218,29 @@ export class CodeCache {
     if (this.#view.getUint16(record, true) < PSEUDO_COUNT) return undefined
     const status = this.#decoder.decode(this.#u8, page.frame + offset, page.frame + PAGE, MODES[page.mode & L.MODE_SIZE]!)
     return status === 'ok' ? this.#decoder.snapshot() : undefined
+  }
+
+  /** The instruction at an offset of the page goes on in the next one. */
+  crosses(page: CodePageId, offset: number): boolean {
+    let record = this.#u32[(page.table >>> 2) + offset]!
+    if (record !== 0 && this.#view.getUint16(record, true) === PSEUDO_REGION) record = this.#u32[(record + R_REGION_ORIGINAL) >>> 2]!
+    return record !== 0 && this.#view.getUint16(record, true) === PSEUDO_CROSS
+  }
+
+  /** The instruction that begins at an offset of `page` and ends in `next`. */
+  instructionAcross(page: CodePageId, offset: number, next: CodePageId): DecodedInstruction | undefined {
+    const bytes = this.#bytes
+    const here = PAGE - offset
+    bytes.set(this.#u8.subarray(page.frame + offset, page.frame + PAGE))
+    bytes.set(this.#u8.subarray(next.frame, next.frame + MAX_INSTRUCTION_BYTES), here)
+    const status = this.#decoder.decode(bytes, 0, MAX_INSTRUCTION_BYTES, MODES[page.mode & L.MODE_SIZE]!)
+    if (status !== 'ok' || this.#options.intercepted(this.#decoder.variant!)) return undefined
+    return this.#decoder.snapshot()
+  }
+
+  /** The first `length` bytes of the page are the end of a translated instruction that begins before it. */
+  coverStart(page: CodePageId, length: number): void {
+    this.#starts.set(page.table, Math.max(this.#starts.get(page.table) ?? 0, length))
   }
 
   hasRegion(page: CodePageId, offset: number): boolean {
@@ -306,7 +332,7 @@ export class CodeCache {
     for (let mode = 0; mode < 8; mode++) {
       if (!(modes & (1 << mode))) continue
       const table = this.#tables.get((frame >>> 12) * 8 + mode)! >>> 2
-      let gone = false
+      let gone = address - frame < (this.#starts.get(table << 2 >>> 0) ?? 0)
       for (let offset = start; offset < end; offset++) {
         const record = this.#u32[table + offset]!
         if (record === 0 || offset + this.#u8[record + R_LENGTH]! <= address - frame) continue

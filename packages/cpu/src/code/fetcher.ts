@@ -3,7 +3,7 @@ import type { LinearMemory } from '../memory/linear-memory.ts'
 import type { Tlb } from '../memory/tlb.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
-import type { CodeCache } from './code-cache.ts'
+import type { CodeCache, CodePageId } from './code-cache.ts'
 
 /** Instruction fetch: from state.rip through segment, paging and TLB to a decoded record. Throws GuestFault for the guest's faults. */
 export class CodeFetcher {
@@ -56,6 +56,28 @@ export class CodeFetcher {
   }
 
   /** Makes the page of state.rip the current one; machine address of the byte there. */
+  /** The page of code `distance` bytes from the current one, as far as the TLB knows it. */
+  findPage(distance: number): CodePageId | undefined {
+    const state = this.#state
+    const linear = BigInt.asUintN(state.mode64 ? 64 : 32, state.u64(L.PAGE_LINEAR) + BigInt(distance))
+    const mode = state.u32(L.CODE_MODE)
+    const address = this.#tlb.findFetch(this.#privilegeSet, Number(linear & 0xffffffffn), Number(linear >> 32n), mode)
+    return address < 0 ? undefined : this.#code.page(this.#code.tableFor((address & ~0xfff) >>> 0, mode))
+  }
+
+  /** The page of code at a linear address, entered into the TLB. Throws GuestFault; undefined where it is not memory or room is short. */
+  mapPage(linear: bigint): CodePageId | undefined {
+    const state = this.#state
+    const low = Number(linear & 0xffffffffn)
+    const high = Number(linear >> 32n)
+    const address = this.#memory.fetch(low, high)
+    if (address < 0 || this.#code.full) return undefined
+    const mode = state.u32(L.CODE_MODE)
+    const table = this.#code.tableFor((address & ~0xfff) >>> 0, mode)
+    this.#tlb.setFetch(this.#privilegeSet, low, high, mode, table)
+    return this.#code.page(table)
+  }
+
   #enterPage(): number {
     const state = this.#state
     const { mode64 } = state

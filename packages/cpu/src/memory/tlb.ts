@@ -45,6 +45,7 @@ export class Tlb {
   readonly #u32: Uint32Array
   /** Index (in u32 units) of set 0. */
   readonly #base: number
+  readonly #generation: number
   /** Entries in use, each in one of two lists, so that a flush touches only those. */
   readonly #local = new EntryList()
   readonly #global = new EntryList()
@@ -63,6 +64,7 @@ export class Tlb {
   constructor(state: CpuState) {
     this.#u32 = state.memory.u32
     this.#base = (state.base + L.TLB) >>> 2
+    this.#generation = (state.base + L.CHAIN_GENERATION) >>> 2
     for (let entry = 0; entry < ENTRIES; entry++) this.#clear(entry)
   }
 
@@ -150,8 +152,14 @@ export class Tlb {
     list.length = 0
   }
 
+  /** Addresses may lead elsewhere now: translated code looks its ways up again. */
+  #forgetChains(): void {
+    this.#u32[this.#generation]!++
+  }
+
   flushAll(): void {
     this.flushes++
+    this.#forgetChains()
     this.onFlush?.('all', 0, 0)
     this.#flush(this.#local, 1)
     this.#flush(this.#global, 2)
@@ -161,12 +169,14 @@ export class Tlb {
   /** Everything but global translations. */
   flushNonGlobal(): void {
     this.flushes++
+    this.#forgetChains()
     this.onFlush?.('non-global', 0, 0)
     this.#flush(this.#local, 1)
   }
 
   /** One page in every set: all of it when it is a large one. */
   flushPage(linearLow: number, linearHigh = 0): void {
+    this.#forgetChains()
     this.onFlush?.('page', linearLow, linearHigh)
     let first = this.#entry(0, linearLow)
     let count = 1
@@ -192,6 +202,7 @@ export class Tlb {
 
   /** Drops the fetch tags: their code tables or mode are gone. */
   flushFetch(): void {
+    this.#forgetChains()
     for (let e = 0; e < ENTRIES; e++) this.#setTag(this.#base + e * 8 + 4, 0, 0, 0)
   }
 

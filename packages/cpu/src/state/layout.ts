@@ -145,6 +145,20 @@ export const SYSTEM = 0x900
 export const AREA = 0xc00
 export const STATE_BYTES = 0x1000
 
+/**
+ * Where control transfers of translated code went: direct-mapped by RIP. An entry holds for its RIP, TLB_BASE and CODE_MODE (one i64) and
+ * CHAIN_GENERATION, which changes when a translation of addresses or a region goes.
+ */
+export const CHAIN = 0x90000
+export const CHAIN_ENTRIES = 2048
+export const CHAIN_ENTRY_BYTES = 32
+export const CHAIN_RIP = 0
+export const CHAIN_CONTEXT = 8
+export const CHAIN_GENERATION_SEEN = 16
+export const CHAIN_SLOT = 20
+export const CHAIN_REGION_ENTRY = 24
+export const CHAIN_GENERATION = 0x3f0
+
 /** Countdowns to translation (u16) by record address: see translator/translator.ts. */
 export const HEAT = 0x2000
 export const HEAT_COUNTERS = 0x4000
@@ -172,7 +186,7 @@ export const TLB_USER = 2
 /** CPL 3 with alignment checks: data tags are never set, so that every access takes the slow path. */
 export const TLB_USER_ALIGNED = 3
 export const TLB_SETS = 4
-export const BLOCK_BYTES: number = TLB + TLB_SETS * TLB_SET_BYTES
+export const BLOCK_BYTES: number = CHAIN + CHAIN_ENTRIES * CHAIN_ENTRY_BYTES
 
 /** Arithmetic flags kept in FLAGS_RESULT and FLAGS_AUX. */
 export const FLAG_CF = 0x1

@@ -1,4 +1,3 @@
-import type { CodePageId } from '../code/code-cache.ts'
 import { CodedError } from '@entresol/kit'
 import { ModuleBuilder } from '@entresol/wasm-builder'
 import { HELPER_GLOBALS, HELPER_TYPES } from '../helpers.ts'
@@ -6,27 +5,28 @@ import { REGION_TYPE } from './core.ts'
 import { emitRegion } from './emit-region.ts'
 import type { RegionImports } from './emit-region.ts'
 import { TlbStrategy } from './memory-access.ts'
-import type { Region } from './region.ts'
+import type { RegionCode } from './region.ts'
 
 /** A row called a helper: the module is built again with them imported, which most modules need not pay for. */
 class NeedsHelpers extends Error {}
 
-/** A module of regions, exported as r0, r1 …; imports env.memory, env.chain, env.fill, env.words and, where rows call them, helpers. */
-export function buildBatch(page: CodePageId, regions: readonly Region[], shared: boolean): Uint8Array<ArrayBuffer> {
+/** A module of regions, exported as r0, r1 …; imports env.memory, env.chain, env.fill, env.words, env.prepare and, where rows call them, helpers. */
+export function buildBatch(regions: readonly RegionCode[], shared: boolean): Uint8Array<ArrayBuffer> {
   try {
-    return build(page, regions, shared, false)
+    return build(regions, shared, false)
   } catch (error) {
     if (!(error instanceof NeedsHelpers)) throw error
-    return build(page, regions, shared, true)
+    return build(regions, shared, true)
   }
 }
 
-function build(page: CodePageId, regions: readonly Region[], shared: boolean, withHelpers: boolean): Uint8Array<ArrayBuffer> {
+function build(regions: readonly RegionCode[], shared: boolean, withHelpers: boolean): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder()
   module.importMemory('env', 'memory', 1, 65536, shared)
   const chain = module.importFunction('env', 'chain', { params: ['i32', 'i64'], results: ['i32'] })
   const fill = module.importFunction('env', 'fill', { params: ['i32', 'i64', 'i32'], results: ['i32'] })
   const words = module.importFunction('env', 'words', { params: ['i32', 'i32', 'i64', 'i64'], results: [] })
+  const prepare = module.importFunction('env', 'prepare', { params: ['i32', 'i32', 'i64'], results: ['i32'] })
   const find = (map: ReadonlyMap<string, number>, name: string): number => {
     if (!withHelpers) throw new NeedsHelpers()
     const index = map.get(name)
@@ -36,16 +36,16 @@ function build(page: CodePageId, regions: readonly Region[], shared: boolean, wi
   const helpers = new Map(withHelpers ? HELPER_TYPES.map((h) => [h.name, module.importFunction('helpers', h.name, h.type)]) : [])
   const globals = new Map(withHelpers ? HELPER_GLOBALS.map((g) => [g.name, module.importGlobal('helpers', g.name, g.type)]) : [])
   const imports: RegionImports = {
-    shared, chain, words,
+    shared, chain, words, prepare,
     helper: (name) => find(helpers, name),
     helperGlobal: (name) => find(globals, name),
     strategy: (cpu, locals) => new TlbStrategy(cpu, locals.tlb.get, fill),
   }
-  regions.forEach((region, n) => {
+  regions.forEach((code, n) => {
     const { index, builder } = module.func(REGION_TYPE, `r${n}`)
     // What profilers of the engine show.
-    module.nameFunction(index, `guest+${(page.frame + region.blocks[region.entries[0]!]!.offset).toString(16)}`)
-    emitRegion(builder, region, page, imports)
+    module.nameFunction(index, `guest+${(code.pages.get(0)!.frame + code.region.blocks[code.region.entries[0]!]!.offset).toString(16)}`)
+    emitRegion(builder, code, imports)
   })
   return module.encode()
 }

@@ -5,8 +5,8 @@ import * as R from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import { emitWords, KIND_WORDS, KINDS } from './lazy-flags.ts'
 
-/** A region: (cpu, entry number) → REGION_* of interpreter/records.ts, RIP in the state block. */
-export const REGION_TYPE: FunctionType = { params: ['i32', 'i32'], results: ['i32'] }
+/** A region: (cpu, entry number, RIP of its page's first byte) → REGION_* of interpreter/records.ts, RIP in the state block. */
+export const REGION_TYPE: FunctionType = { params: ['i32', 'i32', 'i64'], results: ['i32'] }
 
 /** What regions import, and the interpreter: see `buildCore`. */
 export interface CoreExports {
@@ -67,7 +67,7 @@ function emitEnter(module: ModuleBuilder, regionType: number, words: number): vo
   const entry = f.param('i32', 2).get
   f.store('i64', cpu, L.FLAGS_B, i64.load32_u(cpu, L.FLAGS_AUX))
   f.store('i32', cpu, L.FLAGS_KIND, i32.const(KIND_WORDS))
-  const status = f.let(callIndirectExpr('i32', regionType, 0, slot, [cpu, entry]))
+  const status = f.let(callIndirectExpr('i32', regionType, 0, slot, [cpu, entry, i64.load(cpu, L.PAGE_RIP)]))
   const kind = f.let(i32.load(cpu, L.FLAGS_KIND))
   f.if(kind,
     () => f.call(words, cpu, kind, i64.load(cpu, L.FLAGS_RESULT), i64.load(cpu, L.FLAGS_B)),
@@ -78,32 +78,36 @@ function emitEnter(module: ModuleBuilder, regionType: number, words: number): vo
 /** The record at `linear` in the page table `table`. */
 const recordAt = (table: I32, linear: I64): I32 => i32.load(i32.add(table, i32.shl(i32.and(i32.wrap_i64(linear), i32.const(0xfff)), i32.const(2))))
 
+/** Flat code segments: linear address and RIP are the same in every mode that is translated. */
 function emitChain(module: ModuleBuilder, regionType: number): void {
   const { builder: f } = module.func({ params: ['i32', 'i64'], results: ['i32'] }, 'chain')
   const cpu = f.param('i32', 0).get
   const rip = f.param('i64', 1).get
-  const record = f.local('i32')
+  const page = i64.and(rip, i64.const(-4096n))
+  const context = i64.load(cpu, L.TLB_BASE)
+  const hash = i32.and(i32.wrap_i64(i64.xor(rip, i64.shr_u(rip, i64.const(12)))), i32.const(L.CHAIN_ENTRIES - 1))
   f.block((leave) => {
     f.brIf(leave, i32.lt_s(i32.load(cpu, L.FUEL), i32.const(0)))
-    const base = i64.load(cpu, L.segment(L.SEG_CS) + L.SEG_BASE)
-    const linear = f.let(i64.add(rip, base))
-    const page = f.let(i64.and(linear, i64.const(-4096n)))
-    f.if(i64.eq(page, i64.load(cpu, L.PAGE_LINEAR)),
-      () => f.set(record, recordAt(i32.load(cpu, L.PAGE_TABLE), linear)),
-      () => {
-        const index = i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))
-        const slot = f.let(i32.add(i32.load(cpu, L.TLB_BASE), index))
-        f.brIf(leave, i64.ne(i64.load(slot, L.TLB_FETCH), i64.or(page, i64.load32_u(cpu, L.CODE_MODE))))
-        const table = f.let(i32.load(slot, L.TLB_CODE))
-        f.set(record, recordAt(table, linear))
-        f.brIf(leave, i32.eqz(record.get))
-        f.store('i64', cpu, L.PAGE_LINEAR, page)
-        f.store('i64', cpu, L.PAGE_RIP, i64.sub(page, base))
-        f.store('i32', cpu, L.PAGE_TABLE, table)
-      })
-    f.brIf(leave, i32.eqz(record.get))
-    f.brIf(leave, i32.ne(i32.load16_u(record.get, R.R_HANDLER), i32.const(PSEUDO_REGION)))
-    f.returnCallIndirect(regionType, 0, i32.load(record.get, R.R_REGION_SLOT), cpu, i32.load(record.get, R.R_REGION_ENTRY))
+    const known = f.let(i32.add(cpu, i32.shl(hash, i32.const(Math.log2(L.CHAIN_ENTRY_BYTES)))))
+    const sameContext = i64.eq(i64.load(known, L.CHAIN + L.CHAIN_CONTEXT), context)
+    const sameGeneration = i32.eq(i32.load(known, L.CHAIN + L.CHAIN_GENERATION_SEEN), i32.load(cpu, L.CHAIN_GENERATION))
+    f.if(i32.and(i64.eq(i64.load(known, L.CHAIN + L.CHAIN_RIP), rip), i32.and(sameContext, sameGeneration)), () => {
+      f.returnCallIndirect(regionType, 0, i32.load(known, L.CHAIN + L.CHAIN_SLOT), cpu, i32.load(known, L.CHAIN + L.CHAIN_REGION_ENTRY), page)
+    }, undefined, { likely: true })
+    const index = i32.and(i32.wrap_i64(i64.shr_u(rip, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))
+    const slot = f.let(i32.add(i32.load(cpu, L.TLB_BASE), index))
+    f.brIf(leave, i64.ne(i64.load(slot, L.TLB_FETCH), i64.or(page, i64.load32_u(cpu, L.CODE_MODE))))
+    const record = f.let(recordAt(i32.load(slot, L.TLB_CODE), rip))
+    f.brIf(leave, i32.eqz(record))
+    f.brIf(leave, i32.ne(i32.load16_u(record, R.R_HANDLER), i32.const(PSEUDO_REGION)))
+    const regionSlot = f.let(i32.load(record, R.R_REGION_SLOT))
+    const entry = f.let(i32.load(record, R.R_REGION_ENTRY))
+    f.store('i64', known, L.CHAIN + L.CHAIN_RIP, rip)
+    f.store('i64', known, L.CHAIN + L.CHAIN_CONTEXT, context)
+    f.store('i32', known, L.CHAIN + L.CHAIN_GENERATION_SEEN, i32.load(cpu, L.CHAIN_GENERATION))
+    f.store('i32', known, L.CHAIN + L.CHAIN_SLOT, regionSlot)
+    f.store('i32', known, L.CHAIN + L.CHAIN_REGION_ENTRY, entry)
+    f.returnCallIndirect(regionType, 0, regionSlot, cpu, entry, page)
   })
   f.store('i64', cpu, L.RIP, rip)
   f.emit(i32.const(R.REGION_LEFT))

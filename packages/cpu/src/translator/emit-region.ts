@@ -1,4 +1,4 @@
-import { i32, i64 } from '@entresol/wasm-builder'
+import { callExpr, i32, i64, select } from '@entresol/wasm-builder'
 import type { FunctionBuilder, I32, I64, Label, Local } from '@entresol/wasm-builder'
 import type { DecodedInstruction } from '../decode/decoder.ts'
 import * as R from '../interpreter/records.ts'
@@ -8,34 +8,36 @@ import type { BlockContext, InstructionExits, RegionFunctions } from './emitter.
 import { KIND_WORDS, LazyFlags } from './lazy-flags.ts'
 import { RegionLocals } from './locals.ts'
 import type { MemoryStrategy } from './memory-access.ts'
-import type { Block, Region } from './region.ts'
+import type { Block, Region, RegionCode } from './region.ts'
 import { Structure } from './structure.ts'
 
 /** What a region's function calls. */
 export interface RegionImports extends RegionFunctions {
   readonly chain: number
   readonly words: number
+  readonly prepare: number
   strategy(cpu: I32, locals: RegionLocals): MemoryStrategy
 }
 
-/** `exit` when the region is left for the interpreter: offset, REGION_*, and instructions to take back from or add to what was burnt. */
-const EXIT_STATUS_SHIFT = 14
-const EXIT_BURNT_SHIFT = 16
-const exitWord = (offset: number, status: number, burnt: number): number => offset | (status << EXIT_STATUS_SHIFT) | ((burnt + 1) << EXIT_BURNT_SHIFT)
+/** `how` a region is left for the interpreter: REGION_*, and instructions to take back from what was burnt, less one. */
+const HOW_BURNT_SHIFT = 2
 
-/** Writes the function of one region: (cpu, entry) → REGION_*. */
-export function emitRegion(f: FunctionBuilder, region: Region, mode64: boolean, imports: RegionImports): void {
-  new RegionWriter(f, region, mode64, imports).write()
+/** Writes the function of one region: see REGION_TYPE. */
+export function emitRegion(f: FunctionBuilder, code: RegionCode, imports: RegionImports): void {
+  new RegionWriter(f, code, imports).write()
 }
 
 class RegionWriter {
   readonly #f: FunctionBuilder
   readonly #region: Region
+  readonly #code: RegionCode
   readonly #mode64: boolean
   readonly #imports: RegionImports
   readonly #cpu: I32
   readonly #entry: Local<'i32'>
+  /** Offset at which the region is left for the interpreter. */
   readonly #exit: Local<'i32'>
+  readonly #how: Local<'i32'>
   readonly #target: Local<'i64'>
   readonly #locals: RegionLocals
   readonly #memory: MemoryStrategy
@@ -46,16 +48,19 @@ class RegionWriter {
   #leave: Label | undefined
   #chain: Label | undefined
 
-  constructor(f: FunctionBuilder, region: Region, mode64: boolean, imports: RegionImports) {
+  constructor(f: FunctionBuilder, code: RegionCode, imports: RegionImports) {
     this.#f = f
+    const { region } = code
     this.#region = region
-    this.#mode64 = mode64
+    this.#code = code
+    this.#mode64 = code.mode === L.MODE_64
     this.#imports = imports
     this.#cpu = f.param('i32', 0).get
     this.#entry = f.param('i32', 1)
     this.#exit = f.local('i32')
+    this.#how = f.local('i32')
     this.#target = f.local('i64')
-    this.#locals = new RegionLocals(f, this.#cpu)
+    this.#locals = new RegionLocals(f, this.#cpu, f.param('i64', 2))
     this.#memory = imports.strategy(this.#cpu, this.#locals)
     this.#blockAt = new Map(region.blocks.map((block, n) => [block.offset, n]))
     for (const entry of region.entries) this.#kinds[entry] = 'unknown'
@@ -74,12 +79,53 @@ class RegionWriter {
       locals.store()
       f.returnCall(this.#imports.chain, this.#cpu, this.#target.get)
     })
-    const exit = this.#exit.get
-    f.set(locals.fuel, i32.sub(i32.add(locals.fuel.get, i32.const(1)), i32.shr_s(exit, i32.const(EXIT_BURNT_SHIFT))))
+    const how = this.#how.get
+    f.set(locals.fuel, i32.sub(i32.add(locals.fuel.get, i32.const(1)), i32.shr_s(how, i32.const(HOW_BURNT_SHIFT))))
     locals.store()
-    f.store('i64', this.#cpu, L.RIP, this.#ripAt(i64.extend_i32_u(i32.and(exit, i32.const((1 << EXIT_STATUS_SHIFT) - 1)))))
-    f.emit(i32.and(i32.shr_u(exit, i32.const(EXIT_STATUS_SHIFT)), i32.const(3)))
-    f.prologue(() => locals.load())
+    const rip = f.let(this.#ripAt(i64.extend_i32_s(this.#exit.get)))
+    const page = f.let(i64.and(rip, i64.const(-4096n)))
+    f.store('i64', this.#cpu, L.RIP, rip)
+    f.store('i64', this.#cpu, L.PAGE_LINEAR, page)
+    f.store('i64', this.#cpu, L.PAGE_RIP, page)
+    f.store('i32', this.#cpu, L.PAGE_TABLE, this.#table())
+    f.emit(i32.and(how, i32.const(3)))
+    f.prologue(() => {
+      this.#enterHome()
+      locals.load()
+    })
+  }
+
+  /** Record table of the page in which the region is left. */
+  #table(): I32 {
+    let table: I32 = i32.const(this.#code.pages.get(0)!.table)
+    for (const [distance, page] of this.#code.pages) {
+      if (distance !== 0) table = select(i32.eq(i32.and(this.#exit.get, i32.const(-4096)), i32.const(distance)), i32.const(page.table), table)
+    }
+    return table
+  }
+
+  /** From the page of the entry to the head's page, and whether all pages are mapped as they were. */
+  #enterHome(): void {
+    const f = this.#f
+    const { pageRip } = this.#locals
+    const { region, pages, slot, mode } = this.#code
+    region.entries.forEach((block, n) => {
+      const distance = region.blocks[block]!.offset & ~0xfff
+      if (distance === 0) return
+      f.if(i32.eq(this.#entry.get, i32.const(n + 1)), () => f.set(pageRip, i64.sub(pageRip.get, i64.const(distance))))
+    })
+    if (pages.size === 1) return
+    let mapped: I32 = i32.const(1)
+    for (const [distance, page] of pages) {
+      const linear = this.#ripAt(i64.const(distance))
+      const at = f.let(i32.add(i32.load(this.#cpu, L.TLB_BASE),
+        i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))))
+      const same = i32.and(i64.eq(i64.load(at, L.TLB_FETCH), i64.or(linear, i64.const(mode))), i32.eq(i32.load(at, L.TLB_CODE), i32.const(page.table)))
+      mapped = i32.and(mapped, same)
+    }
+    f.if(i32.eqz(mapped), () => {
+      f.if(i32.eqz(callExpr('i32', this.#imports.prepare, [i32.const(slot), this.#entry.get, pageRip.get])), () => f.return(i32.const(R.REGION_BAILED)))
+    }, undefined, { likely: false })
   }
 
   #ripAt(offset: I64): I64 {
@@ -88,7 +134,8 @@ class RegionWriter {
   }
 
   #leaveAt(offset: number, status: number, burnt: number): void {
-    this.#f.set(this.#exit, i32.const(exitWord(offset, status, burnt)))
+    this.#f.set(this.#exit, i32.const(offset))
+    this.#f.set(this.#how, i32.const(status | ((burnt + 1) << HOW_BURNT_SHIFT)))
     this.#f.br(this.#leave!)
   }
 
@@ -138,7 +185,11 @@ class RegionWriter {
       bail: () => this.#leaveAt(offset, R.REGION_BAILED, burnt),
       branch: () => go(block.target!),
       jump: (rip) => {
-        f.set(this.#target, rip)
+        const target = f.let(rip)
+        for (const site of block.returns) {
+          if (this.#blockAt.has(site)) f.if(i64.eq(target, this.#ripAt(i64.const(site))), () => go(site))
+        }
+        f.set(this.#target, target)
         f.br(this.#chain!)
       },
       repeat: () => {

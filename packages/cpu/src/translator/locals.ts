@@ -22,10 +22,10 @@ export class RegionLocals {
   /** TLB set in use. */
   readonly tlb: Local<'i32'>
 
-  constructor(f: FunctionBuilder, cpu: I32) {
+  constructor(f: FunctionBuilder, cpu: I32, pageRip: Local<'i64'>) {
     this.#f = f
     this.#cpu = cpu
-    this.pageRip = f.lasting('i64')
+    this.pageRip = pageRip
     this.fuel = f.lasting('i32')
     this.tlb = f.lasting('i32')
   }
@@ -60,7 +60,6 @@ export class RegionLocals {
   load(): void {
     const f = this.#f
     const cpu = this.#cpu
-    f.set(this.pageRip, i64.load(cpu, L.PAGE_RIP))
     f.set(this.fuel, i32.load(cpu, L.FUEL))
     f.set(this.tlb, i32.load(cpu, L.TLB_BASE))
     this.#registers.forEach((local, n) => local && f.set(local, i64.load(cpu, L.REGS + n * 8)))

@@ -5,10 +5,12 @@ import * as R from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
 import { buildBatch } from './batch.ts'
+import { MappedCode } from './code-space.ts'
+import type { FindPage } from './code-space.ts'
 import { buildCore } from './core.ts'
 import type { CoreExports } from './core.ts'
 import { formRegion } from './region.ts'
-import type { Region } from './region.ts'
+import type { RegionCode } from './region.ts'
 
 const ANY_MEMORY = { initialPages: 1, maximumPages: 65536 }
 const cores = new Map<boolean, WebAssembly.Module>()
@@ -23,15 +25,10 @@ export interface TranslatorOptions {
   readonly helpers: WebAssembly.ModuleImports
   /** Machine address of plain memory behind the linear address in HOST_VALUE, or 0: see LinearMemory.fill. */
   readonly fill: (access: number) => number
-}
-
-/** A region in use. */
-interface Installed {
-  readonly slot: number
-  readonly page: CodePageId
-  readonly region: Region
-  /** Bytes of the page it was made from, as [from, to) pairs. */
-  readonly ranges: readonly (readonly [number, number])[]
+  /** The page of code `distance` bytes from the current one, if the TLB knows it. */
+  readonly findPage: FindPage
+  /** The page of code at a linear address, entered into the TLB; undefined where it is none. */
+  readonly mapPage: (linear: bigint) => CodePageId | undefined
 }
 
 /** Turns hot code of one vCPU into WebAssembly and keeps it true to memory. */
@@ -42,10 +39,12 @@ export class Translator {
   readonly #shared: boolean
   readonly #core: CoreExports
   readonly #imports: WebAssembly.Imports
-  readonly #u8: Uint8Array
   readonly #threshold: number
   /** By record table. */
-  readonly #regions = new Map<number, Installed[]>()
+  readonly #regions = new Map<number, Set<RegionCode>>()
+  readonly #bySlot: (RegionCode | undefined)[] = []
+  readonly #findPage: FindPage
+  readonly #mapPage: (linear: bigint) => CodePageId | undefined
   #nextSlot = 0
   readonly stats: { regions: number; instructions: number; bytes: number; milliseconds: number; invalidated: number; flushes: number } =
     { regions: 0, instructions: 0, bytes: 0, milliseconds: 0, invalidated: 0, flushes: 0 }
@@ -56,12 +55,14 @@ export class Translator {
     this.#state = state
     this.#code = code
     this.#memory = memory
-    this.#u8 = memory.u8
     this.#shared = !(memory.wasm.buffer instanceof ArrayBuffer)
     const env = { memory: memory.wasm, fill }
     this.#core = new WebAssembly.Instance(coreModule(this.#shared), { env }).exports as unknown as CoreExports
     const { chain, words } = this.#core
-    this.#imports = { env: { memory: memory.wasm, chain, fill: this.#core.fill, words }, helpers }
+    this.#findPage = options.findPage
+    this.#mapPage = options.mapPage
+    const prepare = (slot: number, entry: number, home: bigint): number => this.#prepare(slot, entry, home)
+    this.#imports = { env: { memory: memory.wasm, chain, fill: this.#core.fill, words, prepare }, helpers }
     new Uint16Array(memory.wasm.buffer, state.base + L.HEAT, L.HEAT_COUNTERS).fill(threshold)
   }
 
@@ -84,55 +85,103 @@ export class Translator {
     return this.#memory.u32[(page.table >>> 2) + offset]!
   }
 
-  #translate(page: CodePageId, head: number): void {
+  #translate(home: CodePageId, head: number): void {
     const start = performance.now()
-    const code = this.#code
-    const region = formRegion({ at: (offset) => code.instructionAt(page, offset), hasRegion: (offset) => code.hasRegion(page, offset) }, head)
-    if (!region || code.full) return
+    const space = new MappedCode(this.#code, home, this.#findPage, (page, offset) => this.#isWarm(page, offset))
+    const region = formRegion(space, head)
+    if (!region || this.#code.full) return
     if (this.#nextSlot === L.REGION_SLOTS) this.flush()
-    const bytes = buildBatch([region], page.mode === L.MODE_64, this.#shared)
+    const slot = this.#nextSlot
+    const code: RegionCode = { region, slot, mode: home.mode, pages: space.pages }
+    const bytes = buildBatch([code], this.#shared)
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports)
-    this.#install(page, region, instance.exports['r0'] as () => number)
+    this.#install(code, space.tails, instance.exports['r0'] as () => number)
     this.stats.regions++
     this.stats.bytes += bytes.length
     this.stats.instructions += region.blocks.reduce((sum, block) => sum + block.instructions.length, 0)
     this.stats.milliseconds += performance.now() - start
   }
 
-  #install(page: CodePageId, region: Region, run: () => number): void {
-    const slot = this.#nextSlot++
+  /** Arrivals are more than a quarter on the way to a region, or have made one. */
+  #isWarm(page: CodePageId, offset: number): boolean {
+    const record = this.#memory.u32[(page.table >>> 2) + offset]!
+    if (record === 0) return false
+    if (this.#code.hasRegion(page, offset)) return true
+    const counter = this.#state.base + L.HEAT + ((record >>> 4) & ((L.HEAT_COUNTERS - 1) * 2))
+    return this.#state.view.getUint16(counter, true) < this.#threshold * 0.75
+  }
+
+  #install(code: RegionCode, tails: ReadonlyMap<CodePageId, number>, run: () => number): void {
+    const { region, slot, pages } = code
+    this.#nextSlot = slot + 1
     this.#core.regions.set(slot, run)
-    this.#u8[this.#state.base + L.REGION_VALID + slot] = 1
-    const installed: Installed = { slot, page, region, ranges: region.blocks.map((b) => [b.offset, b.end] as const) }
-    const known = this.#regions.get(page.table)
-    if (known) known.push(installed)
-    else this.#regions.set(page.table, [installed])
-    region.entries.forEach((block, n) => this.#code.enterRegion(page, region.blocks[block]!.offset, slot, n + 1))
+    this.#bySlot[slot] = code
+    for (const page of pages.values()) {
+      const known = this.#regions.get(page.table)
+      if (known) known.add(code)
+      else this.#regions.set(page.table, new Set([code]))
+    }
+    for (const [page, length] of tails) this.#code.coverStart(page, length)
+    region.entries.forEach((block, n) => {
+      const { offset } = region.blocks[block]!
+      this.#code.enterRegion(pages.get(offset & ~0xfff)!, offset & 0xfff, slot, n + 1)
+    })
   }
 
   /** Bytes [from, to) of the page changed. */
   overwritten(page: CodePageId, from: number, to: number): void {
     const regions = this.#regions.get(page.table)
     if (!regions) return
-    for (let i = regions.length - 1; i >= 0; i--) {
-      const installed = regions[i]!
-      if (!installed.ranges.some(([start, end]) => start < to && from < end)) continue
-      regions.splice(i, 1)
-      this.#remove(installed)
-      this.stats.invalidated++
+    for (const code of regions) {
+      for (const [distance, used] of code.pages) {
+        if (used !== page || !code.region.blocks.some((b) => b.offset < to + distance && from + distance < b.end)) continue
+        this.#remove(code)
+        this.stats.invalidated++
+        break
+      }
     }
   }
 
-  #remove({ slot, page, region }: Installed): void {
-    this.#u8[this.#state.base + L.REGION_VALID + slot] = 0
+  #remove(code: RegionCode): void {
+    const { slot, pages, region } = code
     this.#core.regions.set(slot, null)
-    for (const block of region.entries) this.#code.leaveRegion(page, region.blocks[block]!.offset, slot)
+    this.#bySlot[slot] = undefined
+    // Ways into it that translated code remembers.
+    this.#memory.u32[(this.#state.base + L.CHAIN_GENERATION) >>> 2]!++
+    for (const page of pages.values()) this.#regions.get(page.table)?.delete(code)
+    for (const block of region.entries) {
+      const { offset } = region.blocks[block]!
+      this.#code.leaveRegion(pages.get(offset & ~0xfff)!, offset & 0xfff, slot)
+    }
+  }
+
+  /**
+   * A region found the TLB without one of its pages: 1 when they are mapped as it expects after all. Otherwise 0, with RIP and the current
+   * page where the interpreter goes on; the region of a mapping that is gone goes too.
+   */
+  #prepare(slot: number, entry: number, home: bigint): number {
+    const code = this.#bySlot[slot]!
+    let good = true
+    for (const [distance, page] of code.pages) {
+      const mapped = this.#mapPage(BigInt.asUintN(code.mode === L.MODE_64 ? 64 : 32, home + BigInt(distance)))
+      good &&= mapped !== undefined && mapped.table === page.table
+      if (mapped && mapped.table !== page.table) this.#remove(code)
+    }
+    if (good) return 1
+    const { offset } = code.region.blocks[code.region.entries[entry - 1]!]!
+    const state = this.#state
+    const rip = BigInt.asUintN(code.mode === L.MODE_64 ? 64 : 32, home + BigInt(offset))
+    state.rip = rip
+    state.setU64(L.PAGE_LINEAR, rip & ~0xfffn)
+    state.setU64(L.PAGE_RIP, rip & ~0xfffn)
+    state.setU32(L.PAGE_TABLE, code.pages.get(offset & ~0xfff)!.table)
+    return 0
   }
 
   /** Drops every region; the records they stood for count again. */
   flush(): void {
     this.stats.flushes++
-    for (const list of this.#regions.values()) for (const installed of list) this.#remove(installed)
+    for (const code of this.#bySlot) if (code) this.#remove(code)
     this.#regions.clear()
     this.#nextSlot = 0
   }
