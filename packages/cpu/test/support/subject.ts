@@ -287,7 +287,7 @@ export class SoftwareSubject implements Subject {
   }
 }
 
-export const createSubject = (): Subject => new SoftwareSubject()
+export const createSubject = (translated = false): Subject => new SoftwareSubject(translated)
 
 /** Those who run programs: see `fuzz --translate` of tooling/oracle. */
 export const createProgramSubjects = (): { interpreter: SoftwareSubject; translator: SoftwareSubject } =>

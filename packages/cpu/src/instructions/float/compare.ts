@@ -2,9 +2,10 @@ import { i32, i64 } from '@entresol/wasm-builder'
 import type { Emitter, I32, Int } from '../../emit/emitter.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
-import { either, FORMATS, requireSimd, withExceptions } from './format.ts'
+import { FORMATS, requireSimd, withExceptions } from './format.ts'
 import type { Format } from './format.ts'
-import { attemptPredicate, attemptRelation, splat } from './native.ts'
+import { attemptPredicate } from './native.ts'
+import { attemptRelation, bitsOf, readNumber, unless } from './native-scalar.ts'
 import { AVX, legacyEncoding, packedBinary, packedRows, scalarBinary, scalarRows, sse, vexEncoding } from './rows.ts'
 import type { BinaryElement, Native } from './rows.ts'
 
@@ -23,13 +24,11 @@ const nativePredicate: Native = { always: true, attempt: (e, f, x, y) => attempt
 /** COMISS and COMISD (any NaN is invalid), UCOMISS and UCOMISD (only signalling ones): ZF, PF, CF; OF, SF, AF cleared. */
 const orderedCompare = (f: Format, signal: 0 | 1): Emit => (e) => {
   requireSimd(e)
-  const y = f.read(e, 1)
-  const x = f.read(e, 0)
-  const [relation] = either<'i32'>(e, undefined, () => {
-    const { result, valid } = attemptRelation(e, f, e.b.let(splat(f, x)), e.b.let(splat(f, y)))
-    return { valid, results: [result] }
-  }, () => [withExceptions(e, (mxcsr) => e.helper(`${f.name}_compare`, 'i32', x, y, i32.const(signal), mxcsr))])
-  e.setArithmeticFlags(relation!)
+  const y = readNumber(e, f, 1)
+  const x = readNumber(e, f, 0)
+  const relation = unless(e, 'i32', (slow) => attemptRelation(e, f, x, y, slow),
+    () => withExceptions(e, (mxcsr) => e.helper(`${f.name}_compare`, 'i32', bitsOf(x), bitsOf(y), i32.const(signal), mxcsr)))
+  e.setArithmeticFlags(relation)
 }
 
 const comparison = (name: string, opcode: string, f: Format, signal: 0 | 1): Row[] => [

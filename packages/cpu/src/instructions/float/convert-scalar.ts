@@ -1,50 +1,53 @@
-import { i32 } from '@entresol/wasm-builder'
-import { MXCSR } from '../../state/layout.ts'
 import type { Int } from '../../emit/emitter.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
-import { DOUBLE, either, FORMATS, requireSimd, SINGLE, sources, withExceptions } from './format.ts'
+import { call, DOUBLE, FORMATS, requireSimd, SINGLE, sources, withExceptions } from './format.ts'
 import type { Format } from './format.ts'
-import { isFast } from './native.ts'
 import { doubleToSingle, floatToInteger, integerToFloat, singleToDouble } from './native-convert.ts'
+import { bitsOf, numberOf, readNumber, requireFast, unless, writeNumber } from './native-scalar.ts'
+import type { Float } from './native-scalar.ts'
 import { AVX, legacyEncoding, scalarRows, sse, vexEncoding } from './rows.ts'
 
 /** CVTSI2SS, CVTSI2SD from 32 or 64 bits. */
 const fromInteger = (f: Format): Emit => (e) => {
   requireSimd(e)
   const source = e.get(sources(e).last)
-  const upper = e.vex ? e.getV(1) : undefined
+  const upper = e.getV(e.vex ? 1 : 0)
   if (f === DOUBLE && source.type === 'i32') {
-    f.write(e, 0, integerToFloat(f, source), upper)
+    writeNumber(e, f, integerToFloat(f, source), upper)
     return
   }
   const name = source.type === 'i64' ? 'fromI64' : 'fromI32'
-  const [result] = either<'i32' | 'i64'>(e, isFast(e.field32(MXCSR)), () => ({ valid: i32.const(1), results: [integerToFloat(f, source)] }),
-    () => [withExceptions(e, (mxcsr) => e.helper(`${f.name}_${name}`, f.type, source, mxcsr))])
-  f.write(e, 0, result as Int, upper)
+  const result = unless<'f32' | 'f64'>(e, f.name, (slow) => {
+    requireFast(e, slow)
+    return integerToFloat(f, source)
+  }, () => numberOf(withExceptions(e, (mxcsr) => call(e, f, name, source, mxcsr))))
+  writeNumber(e, f, result as Float, upper)
 }
 
 /** CVT(T)SS2SI, CVT(T)SD2SI to 32 or 64 bits. */
 const toInteger = (f: Format, truncate: boolean): Emit => (e) => {
   requireSimd(e)
-  const wide = e.widthOf(0) === 64
-  const name = `${f.name}_${truncate ? 'truncateTo' : 'to'}${wide ? 'I64' : 'I32'}`
-  const x = f.read(e, 1)
-  const type = wide ? 'i64' : 'i32'
-  const [result] = either<'i32' | 'i64'>(e, isFast(e.field32(MXCSR)), () => floatToInteger(f, x, type, truncate),
-    () => [withExceptions(e, (mxcsr) => e.helper(name, type, x, mxcsr))])
-  e.set(0, result as Int)
+  const type = e.widthOf(0) === 64 ? 'i64' : 'i32'
+  const name = `${f.name}_${truncate ? 'truncateTo' : 'to'}${type.toUpperCase()}`
+  const x = readNumber(e, f, 1)
+  e.set(0, unless<'i32' | 'i64'>(e, type, (slow) => {
+    requireFast(e, slow)
+    return floatToInteger(e, x, type, truncate, slow)
+  }, () => withExceptions(e, (mxcsr) => e.helper(name, type, bitsOf(x), mxcsr))) as Int)
 }
 
 /** CVTSS2SD, CVTSD2SS. */
 const between = (from: Format, to: Format): Emit => (e) => {
   requireSimd(e)
-  const x = from.read(e, sources(e).last)
-  const upper = e.vex ? e.getV(1) : undefined
-  const condition = from === SINGLE ? undefined : isFast(e.field32(MXCSR))
-  const [result] = either<'i32' | 'i64'>(e, condition, () => (from === SINGLE ? singleToDouble(x) : doubleToSingle(e, x)),
-    () => [withExceptions(e, (mxcsr) => e.helper(`${to.name}_from${from.name.toUpperCase()}`, to.type, x, mxcsr))])
-  to.write(e, 0, result as Int, upper)
+  const x = readNumber(e, from, sources(e).last)
+  const upper = e.getV(e.vex ? 1 : 0)
+  const result = unless<'f32' | 'f64'>(e, to.name, (slow) => {
+    if (x.type === 'f32') return singleToDouble(e, x, slow)
+    requireFast(e, slow)
+    return doubleToSingle(e, x, slow)
+  }, () => numberOf(withExceptions(e, (mxcsr) => call(e, to, `from${from.name.toUpperCase()}`, bitsOf(x), mxcsr))))
+  writeNumber(e, to, result as Float, upper)
 }
 
 export const FLOAT_CONVERT_SCALAR: readonly Row[] = [

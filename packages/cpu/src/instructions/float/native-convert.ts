@@ -1,51 +1,44 @@
 import { f32, f64, i32, i64, simd } from '@entresol/wasm-builder'
-import type { Emitter, Expr, F32, F64, I32, I64, Int, V128 } from '../../emit/emitter.ts'
+import type { Label } from '@entresol/wasm-builder'
+import type { Emitter, F32, F64, I32, Int, V128 } from '../../emit/emitter.ts'
+import { SINGLE } from './format.ts'
 import type { Format } from './format.ts'
+import { requireOrdinary } from './native-scalar.ts'
+import type { Float } from './native-scalar.ts'
 
 /** Conversions by the host, to nearest and without exceptions: see native.ts for when they stand. */
-export interface Converted<T extends 'i32' | 'i64' | 'v128'> {
-  readonly valid: I32
-  readonly results: readonly [Expr<T>]
-}
 
-const single = (x: Int): F32 => f32.reinterpret_i32(x as I32)
-const double = (x: Int): F64 => f64.reinterpret_i64(x as I64)
-/** |x| < limit; a NaN is not. */
-const within = (f: Format, x: Int, limit: number): I32 =>
-  f.name === 'f32' ? f32.lt(f32.abs(single(x)), f32.const(limit)) : f64.lt(f64.abs(double(x)), f64.const(limit))
 const SMALLEST_SINGLE = 2 ** -126
 
 /** From a signed integer: always representable, perhaps rounded. */
-export function integerToFloat(f: Format, x: Int): Int {
-  if (f.name === 'f32') return i32.reinterpret_f32(x.type === 'i64' ? f32.convert_i64_s(x) : f32.convert_i32_s(x))
-  return i64.reinterpret_f64(x.type === 'i64' ? f64.convert_i64_s(x) : f64.convert_i32_s(x))
+export function integerToFloat(f: Format, x: Int): Float {
+  if (f.name === 'f32') return x.type === 'i64' ? f32.convert_i64_s(x) : f32.convert_i32_s(x)
+  return x.type === 'i64' ? f64.convert_i64_s(x) : f64.convert_i32_s(x)
 }
 
-/** To a signed integer of the type asked for. */
-export function floatToInteger(f: Format, x: Int, type: 'i32' | 'i64', truncate: boolean): { valid: I32; results: Int[] } {
+/** To a signed integer of the type asked for; to `slow` unless it surely fits. */
+export function floatToInteger(e: Emitter, x: Float, type: 'i32' | 'i64', truncate: boolean, slow: Label): Int {
   const ops = type === 'i64' ? i64 : i32
-  const result = f.name === 'f32'
-    ? ops.trunc_sat_f32_s(truncate ? single(x) : f32.nearest(single(x)))
-    : ops.trunc_sat_f64_s(truncate ? double(x) : f64.nearest(double(x)))
   // Rounding up may reach the limit itself: half of it is far enough away, and nobody converts numbers that large often.
-  return { valid: within(f, x, type === 'i64' ? 2 ** 62 : 2 ** 30), results: [result] }
+  const limit = type === 'i64' ? 2 ** 62 : 2 ** 30
+  const fits = x.type === 'f32' ? f32.lt(f32.abs(x), f32.const(limit)) : f64.lt(f64.abs(x), f64.const(limit))
+  e.b.brIf(slow, i32.eqz(fits), { likely: false })
+  return x.type === 'f32' ? ops.trunc_sat_f32_s(truncate ? x : f32.nearest(x)) : ops.trunc_sat_f64_s(truncate ? x : f64.nearest(x))
 }
 
 /** CVTSS2SD: exact for anything but denormals (DE, DAZ) and NaNs. */
-export function singleToDouble(x: Int): Converted<'i64'> {
-  const v = single(x)
-  const valid = i32.or(f32.ge(f32.abs(v), f32.const(SMALLEST_SINGLE)), f32.eq(v, f32.const(0)))
-  return { valid, results: [i64.reinterpret_f64(f64.promote_f32(v))] }
+export function singleToDouble(e: Emitter, x: F32, slow: Label): F64 {
+  requireOrdinary(e, SINGLE, x, slow, true)
+  return f64.promote_f32(x)
 }
 
 /** CVTSD2SS: results that are normal and not the smallest one, and zero from zero. */
-export function doubleToSingle(e: Emitter, x: Int): Converted<'i32'> {
-  const v = double(x)
-  const result = e.b.let(f32.demote_f64(v))
+export function doubleToSingle(e: Emitter, x: F64, slow: Label): F32 {
+  const result = e.b.let(f32.demote_f64(x))
   const size = f32.abs(result)
   const plain = i32.and(f32.gt(size, f32.const(SMALLEST_SINGLE)), f32.lt(size, f32.const(Infinity)))
-  const valid = i32.or(plain, f64.eq(v, f64.const(0)))
-  return { valid, results: [i32.reinterpret_f32(result)] }
+  e.b.if(i32.eqz(plain), () => e.b.brIf(slow, f64.ne(x, f64.const(0))), undefined, { likely: false })
+  return result
 }
 
 /** Vector conversions by opcode (Core Specification 2.0, 5.4.9). */

@@ -2,7 +2,7 @@ import { i32, simd, v128 } from '@entresol/wasm-builder'
 import type { Emitter, V128 } from '../../emit/emitter.ts'
 import { DOUBLE, SINGLE } from './format.ts'
 import type { Format } from './format.ts'
-import { allTrue, ordinary, plain } from './native.ts'
+import { allTrue, ordinary } from './native.ts'
 import type { Attempt } from './native.ts'
 
 /**
@@ -48,10 +48,10 @@ function twoProduct(e: Emitter, a: V128, b: V128): [V128, V128] {
   return [product, e.b.let(add(add(add(sub(mul(ah, bh), product), mul(ah, bl)), mul(al, bh)), mul(al, bl)))]
 }
 
-/** Within 2^±300, so that no step over- or underflows; c may be zero too. */
+/** Zero or within 2^±300, so that no step over- or underflows. */
 const moderate = (a: V128): V128 => {
   const size = simd.unary(236, a)
-  return v128.and(lessEqual(constant(2 ** -300), size), lessEqual(size, constant(2 ** 300)))
+  return v128.or(v128.and(lessEqual(constant(2 ** -300), size), lessEqual(size, constant(2 ** 300))), isZero(a))
 }
 
 /** Boldo and Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd", 2008. */
@@ -59,22 +59,30 @@ function doubles(e: Emitter, a: V128, b: V128, c: V128): Attempt {
   const [uh, ul] = twoProduct(e, a, b)
   const [th, tl] = twoSum(e, c, ul)
   const [vh, vl] = twoSum(e, uh, th)
-  const result = e.b.let(add(vh, oddSum(e, tl, vl)))
-  const operands = v128.and(v128.and(moderate(a), moderate(b)), v128.or(moderate(c), isZero(c)))
-  return { result, valid: allTrue(DOUBLE, v128.and(operands, plain(DOUBLE, result))) }
+  const general = add(vh, oddSum(e, tl, vl))
+  // Errors of zero are +0, which would hide the sign of a zero product and addend.
+  const result = e.b.let(v128.bitselect(add(uh, c), general, isZero(uh)))
+  return { result, valid: allTrue(DOUBLE, v128.and(v128.and(moderate(a), moderate(b)), moderate(c))) }
+}
+
+/** Doubles that round to singles within the normal numbers, their smallest excepted, or zero. */
+const singlesFit = (d: V128): V128 => {
+  const size = simd.unary(236, d)
+  return v128.or(v128.and(lessEqual(constant(2 ** -126 * (1 + 2 ** -23)), size), lessEqual(size, constant(2 ** 127))), isZero(d))
 }
 
 /** The product of two singles is an exact double, and a double rounded to odd rounds to a single as the exact sum does. */
 function singles(e: Emitter, a: V128, b: V128, c: V128, scalar: boolean): Attempt {
   const upper = (v: V128): V128 => v128.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15], v, v)
   const wide = (v: V128): V128 => simd.unary(95, v)
-  const half = (x: V128, y: V128, z: V128): V128 => simd.unary(94, oddSum(e, e.b.let(mul(wide(x), wide(y))), e.b.let(wide(z))))
-  const low = e.b.let(half(a, b, c))
-  const result = scalar ? v128.shuffle([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7], low, low)
-    : v128.shuffle([0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23], low, e.b.let(half(upper(a), upper(b), upper(c))))
-  const r = e.b.let(result)
+  const half = (x: V128, y: V128, z: V128): V128 => oddSum(e, e.b.let(mul(wide(x), wide(y))), e.b.let(wide(z)))
+  const single = (d: V128): V128 => simd.unary(94, d)
   const operands = v128.and(v128.and(ordinary(SINGLE, a), ordinary(SINGLE, b)), ordinary(SINGLE, c))
-  return { result: r, valid: allTrue(SINGLE, v128.and(operands, plain(SINGLE, r))) }
+  const low = half(a, b, c)
+  if (scalar) return { result: e.b.let(single(low)), valid: i32.and(allTrue(SINGLE, operands), allTrue(DOUBLE, singlesFit(low))) }
+  const high = half(upper(a), upper(b), upper(c))
+  const result = v128.shuffle([0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23], e.b.let(single(low)), e.b.let(single(high)))
+  return { result: e.b.let(result), valid: i32.and(allTrue(SINGLE, operands), allTrue(DOUBLE, v128.and(singlesFit(low), singlesFit(high)))) }
 }
 
 /** Operands are bound; signs already applied. Stands only if MXCSR `isFast`. */

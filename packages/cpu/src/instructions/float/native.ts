@@ -84,10 +84,3 @@ export function attemptPredicate(e: Emitter, f: Format, predicate: I32, x: V128,
   const any = v128.or(v128.or(chosen(2, compare(f, 'lt', x, y)), chosen(1, compare(f, 'eq', x, y))), chosen(0, compare(f, 'gt', x, y)))
   return { result: b.let(any), valid: allTrue(f, v128.and(ordinary(f, x), ordinary(f, y))) }
 }
-
-/** COMIS of ordinary operands: CF for less, ZF for equal. */
-export function attemptRelation(e: Emitter, f: Format, x: V128, y: V128): { result: I32; valid: I32 } {
-  const lane = (v: V128, bit: number): I32 => i32.and(simd.extract('i32', 27, v, 0), i32.const(bit))
-  const result = e.b.let(i32.or(lane(compare(f, 'eq', x, y), 0x40), lane(compare(f, 'lt', x, y), 1)))
-  return { result, valid: allTrue(f, v128.and(ordinary(f, x), ordinary(f, y))) }
-}

@@ -3,10 +3,12 @@ import { MXCSR } from '../../state/layout.ts'
 import type { Emitter, I32, Int, V128 } from '../../emit/emitter.ts'
 import { row } from '../row.ts'
 import type { Emit, Row, RowOptions } from '../row.ts'
-import { either, FORMATS, lanesOf, readVectors, requireSimd, sources, vectorsOf, withExceptions, writeVectors } from './format.ts'
+import { call, either, FORMATS, lanesOf, readVectors, requireSimd, sources, vectorsOf, withExceptions, writeVectors } from './format.ts'
 import type { Format } from './format.ts'
 import { attempt, isFast, splat } from './native.ts'
 import type { Attempt, NativeOperation } from './native.ts'
+import { attemptScalar, bitsOf, laneZero, numberOf, readNumber, unless, writeNumber } from './native-scalar.ts'
+import type { Float } from './native-scalar.ts'
 
 /** One element of an instruction; `index` counts from the lowest element of the whole operand. */
 export type BinaryElement = (e: Emitter, f: Format, x: Int, y: Int, mxcsr: I32, index: number) => Int
@@ -17,6 +19,8 @@ export interface Native {
   readonly always: boolean
   attempt(e: Emitter, f: Format, x: V128, y: V128): Attempt
 }
+
+export const element = (name: NativeOperation): BinaryElement => (e, f, x, y, mxcsr) => call(e, f, name, x, y, mxcsr)
 
 export const nativeOf = (operation: NativeOperation): Native => ({
   always: operation === 'min' || operation === 'max',
@@ -61,6 +65,18 @@ export const packedUnary = (f: Format, op: UnaryElement, native?: Native): Emit 
   const x = readVectors(e, 1)
   writeVectors(e, 0, vectorsEither(e, f, native, x, x, () => withExceptions(e, (mxcsr) =>
     vectorsOf(f, lanesOf(e, f, x).map((a) => op(e, f, a, mxcsr))).map((v) => e.b.let(v)))))
+}
+
+/** Scalar ADD, MIN and their kin: x op y, or op y with one source. */
+export const scalarArithmetic = (f: Format, operation: NativeOperation): Emit => (e) => {
+  requireSimd(e)
+  const y = readNumber(e, f, sources(e).last)
+  const upper = e.getV(e.vex ? 1 : 0)
+  const unary = operation === 'sqrt'
+  const x = unary ? y : e.b.let<'f32' | 'f64'>(laneZero(f, upper)) as Float
+  const result = unless<'f32' | 'f64'>(e, f.name, (slow) => attemptScalar(e, f, operation, x, y, slow), () =>
+    numberOf(withExceptions(e, (mxcsr) => call(e, f, operation, ...(unary ? [bitsOf(x)] : [bitsOf(x), bitsOf(y)]), mxcsr))))
+  writeNumber(e, f, result as Float, upper)
 }
 
 /** Element 0 of the destination; the others of the low 128 bits stay (legacy) or come from the first source (VEX). */
@@ -118,7 +134,7 @@ export const scalarRows = (
 ]
 
 /** PS, PD, SS and SD of an operation on two sources. */
-export const binaryFamily = (name: string, opcode: string, op: BinaryElement, native: Native): Row[] => FORMATS.flatMap((f) => [
-  ...packedRows(`${name}${f.packed}`, f.packedPrefix, opcode, packedBinary(f, op, native), sse(f)),
-  ...scalarRows(`${name}${f.scalar}`, f.scalarPrefix, opcode, f.size, scalarBinary(f, op, native), sse(f)),
+export const binaryFamily = (name: string, opcode: string, operation: NativeOperation): Row[] => FORMATS.flatMap((f) => [
+  ...packedRows(`${name}${f.packed}`, f.packedPrefix, opcode, packedBinary(f, element(operation), nativeOf(operation)), sse(f)),
+  ...scalarRows(`${name}${f.scalar}`, f.scalarPrefix, opcode, f.size, scalarArithmetic(f, operation), sse(f)),
 ])
