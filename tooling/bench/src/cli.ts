@@ -1,6 +1,6 @@
 // npm run bench [-- --load sha256 --load boot --bits 64 --rounds 5 --only entresol,qemu-tcg]: see README.md
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cache, root } from '@entresol/bootstrap/paths'
@@ -11,7 +11,7 @@ import type { Bits, Peer } from './peer.ts'
 import { entresol } from './peers/entresol.ts'
 import { qemu } from './peers/qemu.ts'
 import { v86 } from './peers/v86.ts'
-import { rows, table } from './report.ts'
+import { type LoadResult, rows, table } from './report.ts'
 import { runPlan } from './run.ts'
 
 const QUICK = ['boot', 'shell-loop', 'sha256', 'gzip', 'fork-exec']
@@ -56,6 +56,8 @@ if (unknownLoad !== undefined) fail(`no load ${unknownLoad}; --list shows them`)
 if (options.bits.some(bits => bits !== '64' && bits !== '32')) fail('--bits is 64 or 32')
 if (![rounds, limit, Number(options['boot-limit'])].every(number => number > 0)) fail('--rounds, --limit and --boot-limit are numbers above 0')
 
+const busy = loadavg()[0]!
+if (busy > cpus().length / 2) console.error(`bench: the host is busy (load average ${busy.toFixed(1)}): ratios of system loads will not hold`)
 const present: Peer[] = []
 const peers: Record<string, string> = {}
 for (const peer of known.filter(({ name }) => chosen.includes(name))) {
@@ -65,23 +67,33 @@ for (const peer of known.filter(({ name }) => chosen.includes(name))) {
   console.error(`${peer.name}: ${peers[peer.name]}`)
 }
 
-const results = await runPlan({
-  loads: loads.filter(({ name }) => wanted.includes(name)), peers: present, bits: options.bits.map(bits => Number(bits) as Bits), rounds, limit,
-  bootLimit: Number(options['boot-limit']), grace: profiles === undefined ? 0 : 60, progress: line => console.error(line)
-})
-const report = rows(results, REFERENCE)
-console.log(table(report, REFERENCE))
 const circumstances = {
   // Without the paths: they differ from host to host.
   command: ['npm run bench --', ...process.argv.slice(2).map(argument => argument.replace(root, ''))].join(' '),
-  processor: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`, rounds, limit, peers
+  processor: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, load average ${busy.toFixed(1)} before`, rounds, limit, peers
 }
-for (const [path, content] of [
-  [options.json, JSON.stringify({ ...circumstances, rows: report, results }, null, 2) + '\n'],
-  [options.svg, chart(report, BASELINE)],
-  [options.html, page(report, REFERENCE, BASELINE, circumstances)]
-] as const) {
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, content)
-  console.error(path)
+let shown = ''
+/** After every sample, so that an interrupted run leaves what it measured. */
+function write(results: LoadResult[]): void {
+  const report = rows(results, REFERENCE)
+  shown = table(report, REFERENCE)
+  for (const [path, content] of [
+    [options.json, JSON.stringify({ ...circumstances, rows: report, results }, null, 2) + '\n'],
+    [options.svg, chart(report, BASELINE)],
+    [options.html, page(report, REFERENCE, BASELINE, circumstances)]
+  ] as const) {
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, content)
+  }
 }
+
+await runPlan({
+  loads: loads.filter(({ name }) => wanted.includes(name)), peers: present, bits: options.bits.map(bits => Number(bits) as Bits), rounds, limit,
+  bootLimit: Number(options['boot-limit']), grace: profiles === undefined ? 0 : 60,
+  progress: (line, results) => {
+    console.error(line)
+    write(results)
+  }
+})
+console.log(shown)
+console.error(`${options.json} ${options.svg} ${options.html}`)

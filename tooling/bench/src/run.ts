@@ -16,10 +16,13 @@ export interface Plan {
   readonly bootLimit: number
   /** Seconds a guest may take to power off by itself before it is killed. */
   readonly grace: number
-  readonly progress: (line: string) => void
+  /** Called after every sample with a line about it and everything measured so far. */
+  readonly progress: (line: string, results: LoadResult[]) => void
 }
 
-type Record = (load: Load, sample: Sample) => void
+type Record = (sample: Sample) => void
+/** Where the next sample of a load and peer goes; undefined when there is none to take. */
+type Due = (load: Load, peer: Peer) => Record | undefined
 
 const small = { 64: 'cloud', 32: 'i386' } as const
 const full = { 64: 'bench', 32: 'bench-i386' } as const
@@ -42,18 +45,29 @@ async function inSession(peer: Peer, wanted: BootGuest, plan: Plan, use: (sessio
   }
 }
 
-async function bootLoad(load: Load, peer: Peer, bits: Bits, plan: Plan, record: Record): Promise<void> {
-  await inSession(peer, await bootable(small[bits], bits, 512, 1), plan, async (_, booted) => record(load, booted))
+async function bootLoad(peer: Peer, bits: Bits, plan: Plan, record: Record): Promise<void> {
+  await inSession(peer, await bootable(small[bits], bits, 512, 1), plan, async (_, booted) => record(booted))
 }
 
-/** All loads inside one booted guest, one after the other. */
-async function shellLoads(loads: readonly Load[], peer: Peer, bits: Bits, plan: Plan, record: Record): Promise<void> {
-  await inSession(peer, await bootable(full[bits], bits, 1024, 1), plan, async (session, booted) => {
-    for (const load of loads) {
-      if (!session.answers) record(load, 'value' in booted ? { failed: 'the guest no longer answers' } : booted)
-      else record(load, await session.run(load.command!, plan.limit, load.prepare))
+/** All loads inside booted guests: every peer boots once and then only waits while another one works, so that they can alternate load by load. */
+async function shellLoads(loads: readonly Load[], bits: Bits, plan: Plan, due: Due): Promise<void> {
+  const wanted = await bootable(full[bits], bits, 1024, 1)
+  const guests: { readonly peer: Peer, readonly session: Session, readonly booted: Sample }[] = []
+  try {
+    for (const peer of plan.peers) {
+      const command = peer.boot(wanted)
+      if ('unable' in command || !loads.some(load => due(load, peer))) continue
+      const { session, sample } = await Session.boot(command, plan.bootLimit)
+      guests.push({ peer, session, booted: sample })
     }
-  })
+    for (const load of loads) for (const { peer, session, booted } of guests) {
+      const record = due(load, peer)
+      if (session.answers) record?.(await session.run(load.command!, plan.limit, load.prepare))
+      else record?.('value' in booted ? { failed: 'the guest no longer answers' } : booted)
+    }
+  } finally {
+    for (const { session } of guests) await session.close(plan.grace)
+  }
 }
 
 /** The work on one vCPU, then twice at the same time on two: the value is how much more was done per second. */
@@ -68,45 +82,38 @@ async function smpLoad(load: Load, peer: Peer, bits: Bits, plan: Plan, record: R
   const one = await seconds(1, `sh -c '${load.command!}'`)
   const two = await seconds(2, `sh -c '( ${load.command!} ) & ( ${load.command!} ) & wait'`)
   if (one === undefined || two === undefined) return
-  if ('value' in one && 'value' in two) record(load, { value: 2 * one.value / two.value })
-  else record(load, 'failed' in one ? one : 'failed' in two ? two : { failed: `over the limit of ${plan.limit} s` })
+  if ('value' in one && 'value' in two) record({ value: 2 * one.value / two.value })
+  else record('failed' in one ? one : 'failed' in two ? two : { failed: `over the limit of ${plan.limit} s` })
 }
 
-async function mixLoad(load: Load, peer: Peer, plan: Plan, record: Record): Promise<void> {
+async function mixLoad(peer: Peer, plan: Plan, record: Record): Promise<void> {
   const command: Command | { unable: string } = peer.multiboot(writeMixKernel())
-  if (!('unable' in command)) record(load, await secondsBetween(command, 'BEGIN', 'END', plan.limit))
-}
-
-/** One peer's turn in one round: every selected load of one guest width. */
-async function turn(loads: readonly Load[], peer: Peer, bits: Bits, plan: Plan, record: Record): Promise<void> {
-  const inside = loads.filter(({ group }) => group === 'cpu' || group === 'system')
-  for (const load of loads) {
-    if (load.group === 'boot') await bootLoad(load, peer, bits, plan, record)
-    if (load.group === 'smp') await smpLoad(load, peer, bits, plan, record)
-    if (load.group === 'mix') await mixLoad(load, peer, plan, record)
-  }
-  if (inside.length > 0) await shellLoads(inside, peer, bits, plan, record)
+  if (!('unable' in command)) record(await secondsBetween(command, 'BEGIN', 'END', plan.limit))
 }
 
 /** Runs the plan with the peers taking turns, so that a host that slows down slows all of them. A peer that missed a load is spared its next rounds. */
-export async function runPlan(plan: Plan): Promise<LoadResult[]> {
-  const results = plan.loads.flatMap(load => plan.bits.filter(bits => load.bits.includes(bits)).map(bits => (
-    { load, bits, samples: new Map<string, Sample[]>() }
-  )))
-  const samplesOf = (load: Load, bits: Bits): Map<string, Sample[]> => results.find(result => result.load === load && result.bits === bits)!.samples
-  for (let round = 1; round <= plan.rounds; round++) for (const bits of plan.bits) for (const peer of plan.peers) {
-    const due = plan.loads.filter(load => {
-      const last = load.bits.includes(bits) ? samplesOf(load, bits).get(peer.name)?.at(-1) : { failed: 'not for this guest' }
-      return last === undefined || 'value' in last
-    })
-    await turn(due, peer, bits, plan, (load, sample) => {
-      const samples = samplesOf(load, bits)
-      samples.set(peer.name, [...samples.get(peer.name) ?? [], sample])
-      const shown = 'value' in sample ? `${sample.value.toFixed(2)} ${load.unit}` : 'over' in sample ? `over ${sample.over} s` : sample.failed
-      plan.progress(`${round}/${plan.rounds} ${bits}-bit ${peer.name} ${load.name}: ${shown}`)
-    })
-  }
-  return results.map(({ load: { name, group, work, unit }, bits, samples }) => (
+export async function runPlan(plan: Plan): Promise<void> {
+  const results = plan.bits.flatMap(bits => plan.loads.filter(load => load.bits.includes(bits)).map(load => ({ load, bits, samples: new Map<string, Sample[]>() })))
+  const soFar = (): LoadResult[] => results.filter(({ samples }) => samples.size > 0).map(({ load: { name, group, work, unit }, bits, samples }) => (
     { load: name, group, work, unit, bits, samples: Object.fromEntries(samples) }
   ))
+  for (let round = 1; round <= plan.rounds; round++) for (const bits of plan.bits) {
+    const due: Due = (load, peer) => {
+      const samples = results.find(result => result.load === load && result.bits === bits)?.samples
+      const own = samples?.get(peer.name) ?? []
+      if (!samples || own.some(sample => !('value' in sample))) return undefined
+      return sample => {
+        samples.set(peer.name, [...own, sample])
+        const shown = 'value' in sample ? `${sample.value.toFixed(2)} ${load.unit}` : 'over' in sample ? `over ${sample.over} s` : sample.failed
+        plan.progress(`${round}/${plan.rounds} ${bits}-bit ${load.name} ${peer.name}: ${shown}`, soFar())
+      }
+    }
+    for (const load of plan.loads) for (const peer of plan.peers) {
+      const record = due(load, peer)
+      if (record && load.group === 'boot') await bootLoad(peer, bits, plan, record)
+      if (record && load.group === 'smp') await smpLoad(load, peer, bits, plan, record)
+      if (record && load.group === 'mix') await mixLoad(peer, plan, record)
+    }
+    await shellLoads(plan.loads.filter(({ group }) => group === 'cpu' || group === 'system'), bits, plan, due)
+  }
 }
