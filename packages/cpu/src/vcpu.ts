@@ -166,7 +166,10 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
         this.#forgetPage()
       },
     })
-    frames.join({ wrote: (address, length) => this.code.wrote(address, length), protect: (frame) => this.tlb.protectFrame(frame) })
+    frames.join({
+      wrote: (address, length) => this.code.wrote(address, length), overlaps: (address, length) => this.code.overlaps(address, length),
+      drop: (frame) => this.code.dropFrame(frame), protect: (frame) => this.tlb.protectFrame(frame),
+    })
     this.memory = new LinearMemory(this.state, options.walker, options.mmio, this.tlb, frames)
     this.#breakpoints = new Breakpoints(this.state)
     const breakpoints = this.#breakpoints

@@ -101,13 +101,15 @@ export class CodeCache {
   /** Table of the page at machine address `frame`, made when new. */
   tableFor(frame: number, mode: number): number {
     const key = (frame >>> 12) * 8 + mode
-    const known = this.#tables.get(key)
-    if (known !== undefined) return known
-    const table = this.#next
-    this.#next += TABLE_BYTES
-    this.#u32.fill(0, table >>> 2, (table + TABLE_BYTES) >>> 2)
-    this.#tables.set(key, table)
-    this.#pages.set(table, { frame, mode, table })
+    let table = this.#tables.get(key)
+    if (table !== undefined && this.#codeFrames[frame >>> 12]! & (1 << mode)) return table
+    if (table === undefined) {
+      table = this.#next
+      this.#next += TABLE_BYTES
+      this.#u32.fill(0, table >>> 2, (table + TABLE_BYTES) >>> 2)
+      this.#tables.set(key, table)
+      this.#pages.set(table, { frame, mode, table })
+    }
     const fresh = !this.#codeFrames[frame >>> 12]
     this.#codeFrames[frame >>> 12]! |= 1 << mode
     if (fresh) this.#options.onNewCode(frame)
@@ -320,6 +322,32 @@ export class CodeCache {
   /** Instruction bytes [from, to) out of memory at `address`; all ones where there is none. */
   #gather(address: number, from: number, to: number): void {
     for (let i = from; i < to; i++) this.#bytes[i] = address < 0 ? 0xff : this.#u8[address + i - from]!
+  }
+
+  /** May a byte of these be part of a decoded instruction? The start of a page may be the end of one that begins before it. */
+  overlaps(address: number, length: number): boolean {
+    const modes = this.#codeFrames[address >>> 12]!
+    if (!modes) return false
+    const frame = (address & ~0xfff) >>> 0
+    const offset = address - frame
+    if (offset < MAX_INSTRUCTION_BYTES) return true
+    for (let mode = 0; mode < 8; mode++) {
+      if (!(modes & (1 << mode))) continue
+      const table = this.#tables.get((frame >>> 12) * 8 + mode)! >>> 2
+      for (let at = offset - MAX_INSTRUCTION_BYTES + 1; at < offset + length; at++) {
+        const record = this.#u32[table + at]!
+        if (record !== 0 && at + this.#u8[record + R_LENGTH]! > offset) return true
+      }
+    }
+    return false
+  }
+
+  /** Forgets what was decoded from the frame. Its tables stay, empty, for when it is executed again. */
+  dropFrame(frame: number): void {
+    if (!this.#codeFrames[frame >>> 12]) return
+    this.wrote(frame, PAGE)
+    this.#codeFrames[frame >>> 12] = 0
+    this.#options.onCodeGone(frame)
   }
 
   /** Machine bytes changed: instructions decoded from them are decoded anew when next reached. */

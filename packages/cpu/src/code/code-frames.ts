@@ -1,10 +1,17 @@
 import type { MachineMemory } from '@entresol/interfaces'
 import type { CodeWatch } from '../memory/linear-memory.ts'
 
+/** Decoding a page again costs about as much. */
+const STORES_BEFORE_DROP = 1024
+
 /** A vCPU that decodes code out of a machine memory. */
 export interface CodeHolder {
   /** Machine bytes of one frame changed: instructions decoded from them must go. */
   wrote(address: number, length: number): void
+  /** May machine bytes of one frame be part of a decoded instruction? */
+  overlaps(address: number, length: number): boolean
+  /** The frame is taken for data: everything decoded from it goes, until it is executed again. */
+  drop(frame: number): void
   /** The frame holds code now: writes to it must take the slow path. */
   protect(frame: number): void
 }
@@ -27,6 +34,8 @@ export class CodeFrames implements CodeRegistry {
   /** vCPUs with decoded code, by frame number. */
   readonly #holders: Uint8Array
   readonly #members: CodeHolder[] = []
+  /** Stores beside the instructions of a frame: how many more until the frame is dropped, and how many it will be the next time. */
+  readonly #stores = new Map<number, { left: number; next: number }>()
 
   constructor(memory: MachineMemory) {
     this.#holders = new Uint8Array(memory.frames)
@@ -50,6 +59,28 @@ export class CodeFrames implements CodeRegistry {
 
   writable(frame: number): boolean {
     return !this.hasCode(frame)
+  }
+
+  sparesCode(address: number, length: number): boolean {
+    for (const member of this.#members) if (member.overlaps(address, length)) return false
+    const frame = address >>> 12
+    const stores = this.#stores.get(frame)
+    if (stores) return --stores.left > 0
+    this.#stores.set(frame, { left: STORES_BEFORE_DROP, next: 2 * STORES_BEFORE_DROP })
+    return true
+  }
+
+  /**
+   * Code that was is often data now (a freed page, an unpacked image): given up, the frame is written at full speed. Where code and data do share
+   * a frame, each time allows twice as many stores before the next.
+   */
+  giveUpCode(address: number): boolean {
+    const stores = this.#stores.get(address >>> 12)
+    if (!stores || stores.left > 0) return false
+    stores.left = stores.next
+    stores.next *= 2
+    for (const member of this.#members) member.drop((address & ~0xfff) >>> 0)
+    return true
   }
 
   wrote(address: number, length: number): void {

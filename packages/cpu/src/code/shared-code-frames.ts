@@ -61,6 +61,15 @@ export class SharedCodeFrames implements CodeRegistry {
     return Atomics.load(this.#holders, index) === 0
   }
 
+  /** What other threads decode meanwhile is not known here. */
+  sparesCode(): boolean {
+    return false
+  }
+
+  giveUpCode(): boolean {
+    return false
+  }
+
   wrote(address: number, length: number): void {
     const holders = Atomics.load(this.#holders, address >>> 12)
     if (holders & this.#bit) this.overwritten(address, length)

@@ -14,6 +14,13 @@ export interface CodeWatch {
   hasCode(frame: number): boolean
   /** False when it does; true: the vCPU may write there directly from now on, until it is told to protect the frame. */
   writable(frame: number): boolean
+  /** A store to a frame that is not `writable` may go straight to memory: it overwrites no instruction and nobody needs to hear of it. */
+  sparesCode(address: number, length: number): boolean
+  /**
+   * The frame has taken enough of such stores to be data: what was decoded from it goes. False: it has not. Not while translated code runs,
+   * which would go on, unseen, where the next store may hit it.
+   */
+  giveUpCode(address: number): boolean
   /** Machine bytes [address, address + length) changed. */
   wrote(address: number, length: number): void
 }
@@ -164,7 +171,7 @@ export class LinearMemory {
     if ((low & 0xfff) + size <= 0x1000) {
       const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, stack)
       if (address === FAULT) return 0
-      if (address >= 0 && !(write && !this.#code.writable((address & ~0xfff) >>> 0))) return address
+      if (address >= 0 && (!write || this.#mayStore(address, size) || this.#code.giveUpCode(address))) return address
       if (address >= 0 && access & SLOW_MODIFY && this.#shared) {
         // In place, so that it can be atomic; what it overwrote is told afterwards.
         state.setU32(L.SCRATCH_PENDING, PENDING_NOTE)
@@ -189,7 +196,11 @@ export class LinearMemory {
     if ((low & 0xfff) + (access & SLOW_SIZE) > 0x1000 || set === L.TLB_USER_ALIGNED || this.watch?.watching || (high !== 0 && !state.mode64)) return 0
     const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, false)
     if (address === FAULT) this.#fault = undefined
-    return address >= 0 && !(write && !this.#code.writable((address & ~0xfff) >>> 0)) ? address : 0
+    return address >= 0 && (!write || this.#mayStore(address, access & SLOW_SIZE)) ? address : 0
+  }
+
+  #mayStore(address: number, size: number): boolean {
+    return this.#code.writable((address & ~0xfff) >>> 0) || this.#code.sparesCode(address, size)
   }
 
   /** Tells the data breakpoints of an access, once it is known not to fault. */
