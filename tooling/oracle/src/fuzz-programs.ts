@@ -43,9 +43,9 @@ const RUNS = 3
 const DEFUSE = 8
 const NOP = 0x90
 
-/** Runs `count` random programs on interpreter, translator and, where the manuals define all they do, on the judge. */
+/** Runs `count` random programs on interpreter, translator and, where the manuals define all they do, on the judge if there is one. */
 export async function fuzzPrograms(
-  judge: Judge, subjects: ProgramSubjects, mode: 64 | 32, forms: readonly InstructionForm[], seed: number, count: number,
+  judge: Judge | undefined, subjects: ProgramSubjects, mode: 64 | 32, forms: readonly InstructionForm[], seed: number, count: number,
 ): Promise<ProgramRound> {
   const { interpreter } = subjects
   const round: ProgramRound = { findings: [], programs: 0, judged: 0, generated: 0, executed: 0, executedByJudge: 0 }
@@ -68,8 +68,9 @@ export async function fuzzPrograms(
       }
       round.findings.push({ program, minimal: await minimiseProgram(program, async (c) => fails(c)), between: 'interpreter and translator', differences: lines })
     }
-    if (defined && !opinion(program, outcome)) judged.push({ program, outcome, instructions })
+    if (judge && defined && !opinion(program, outcome)) judged.push({ program, outcome, instructions })
   }
+  if (!judge) return round
   const outcomes = await judge.run(judged.map(({ program }) => program.testCase))
   for (const [i, { program, outcome, instructions }] of judged.entries()) {
     const real = outcomes[i]!

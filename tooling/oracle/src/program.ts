@@ -19,6 +19,8 @@ export interface ProgramOptions {
   readonly forms: readonly InstructionForm[]
   /** Instructions that leave flags undefined are followed by one that defines them all: for comparisons with a real CPU. */
   readonly defined: boolean
+  /** The program lies across the end of the code page, for CPUs that have another page of code behind it. */
+  readonly straddling?: boolean
 }
 
 const HLT = 0xf4
@@ -83,9 +85,8 @@ class ProgramWriter {
     const total = this.#main + r.below(3)
     this.#blocks = Array.from({ length: total }, () => [])
     for (let n = 0; n < total; n++) this.#block(n)
-    const first = CODE_ADDRESS + 0x40 + r.below(0x400)
+    const first = CODE_ADDRESS + (this.#options.straddling ? CODE_SIZE - 8 * total - r.below(0x80) : 0x40 + r.below(0x400))
     const { code, labels, listing } = assemble(first, this.#blocks)
-    const cut = CODE_ADDRESS + CODE_SIZE - first
     const gpr = state.gpr
     gpr[4] = BigInt(STACK_DEFAULT - 8 * r.below(64))
     for (const [register, value] of this.#start) gpr[register] = BigInt.asUintN(this.#mode, value)
@@ -93,7 +94,7 @@ class ProgramWriter {
       this.#memory.push({ address, bytes: Uint8Array.from(blocks.flatMap((n) => le(labels[n]!, this.#mode / 8))) })
     }
     const testCase: TestCase = {
-      mode: this.#mode, code: code.subarray(0, cut), codeAddress: first, gpr, rflags: state.rflags, program: true,
+      mode: this.#mode, code, codeAddress: first, gpr, rflags: state.rflags, program: true,
       ...(state.extended ? { extended: state.extended } : {}), memory: this.#memory,
     }
     return { seed: this.#seed, testCase, listing }

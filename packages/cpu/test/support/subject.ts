@@ -23,7 +23,7 @@ const USER = 7n
 const NX = 1n << 63n
 
 /** The layout of the oracle in long mode at CPL 3: see tooling/oracle/vectors/README.md. */
-function pageTables(bench: Bench): void {
+function pageTables(bench: Bench, pages: 1 | 2): void {
   const { ram } = bench
   let next = PML4
   const table = (): number => (next += 0x1000)
@@ -42,6 +42,7 @@ function pageTables(bench: Bench): void {
     entry(at, Number((linear >> 12n) & 511n), BigInt(physical) | flags | 0x60n)
   }
   map(BigInt(CODE_ADDRESS), CODE_ADDRESS, 5n)
+  if (pages === 2) map(BigInt(CODE_ADDRESS + CODE_SIZE), CODE_ADDRESS + CODE_SIZE, 5n)
   for (let page = 0; page < DATA_SIZE; page += 0x1000) map(BigInt(DATA_ADDRESS + page), DATA_ADDRESS + page, USER | NX)
   map(BigInt(CONST_ADDRESS), CONST_ADDRESS, 5n | NX)
   for (const page of [GDT, IDT, TSS, STACK, HANDLERS]) map(HIGH + BigInt(page), page, 3n)
@@ -83,12 +84,12 @@ export class SoftwareSubject implements Subject {
   /** The program in place: one that runs again finds its code warm. */
   #program: TestCase | undefined
 
-  /** `translated`: every case becomes a region of its own, as if its code were hot; programs become regions as they run. */
-  constructor(translated = false) {
+  /** `translated`: every case becomes a region of its own, as if its code were hot; programs become regions as they run. `pages`: of code, for programs. */
+  constructor(translated = false, pages: 1 | 2 = 1) {
     const bench = createBench({ bytes: 4 << 20, codeCacheBytes: 1 << 20, translateAfter: translated ? 1 : 0 })
     this.#translated = translated
     this.#bench = bench
-    pageTables(bench)
+    pageTables(bench, pages)
     bench.ram.write(DATA_ADDRESS as Gpa, this.#window)
     this.#expected = this.#window.slice()
     this.#expectedWords = new BigUint64Array(this.#expected.buffer)
@@ -141,6 +142,17 @@ export class SoftwareSubject implements Subject {
   }
 
   #runProgram(testCase: TestCase, codeAddress: number): Outcome {
+    const { cpu } = this.#bench
+    return this.#runTo(testCase, codeAddress, PROGRAM_LIMIT, (left) => cpu.run(left))
+  }
+
+  /** A program up to the first place behind so many instructions where a slice may end; `exactly`: to the instruction. */
+  runFor(testCase: TestCase, instructions: number, exactly = false): Outcome {
+    const { cpu } = this.#bench
+    return this.#runTo(testCase, testCase.codeAddress ?? CODE_DEFAULT, instructions, (left) => (exactly ? cpu.step() : cpu.run(left)))
+  }
+
+  #runTo(testCase: TestCase, codeAddress: number, limit: number, execute: (left: number) => VcpuExit): Outcome {
     const { cpu, ram } = this.#bench
     const before = this.#program
     if (before !== testCase) {
@@ -151,11 +163,12 @@ export class SoftwareSubject implements Subject {
     this.#prepare(testCase, codeAddress)
     const start = cpu.instructionCount
     let exit: VcpuExit = { reason: 'slice' }
-    while (exit.reason === 'slice' && cpu.instructionCount - start < PROGRAM_LIMIT) exit = cpu.run(PROGRAM_LIMIT - (cpu.instructionCount - start))
-    this.instructions = cpu.instructionCount - start
+    for (this.instructions = 0; exit.reason === 'slice' && this.instructions < limit; this.instructions = cpu.instructionCount - start) {
+      exit = execute(limit - this.instructions)
+    }
     const { fault, ...rest } = this.#outcome(testCase, exit, codeAddress)
-    const end = Number(rest.rip) - CODE_ADDRESS
-    if (fault?.vector === 13 && end >= 0 && end < CODE_SIZE && cpu.state.memory.u8[this.#code + end] === HLT) return { ...rest, kind: 'done' }
+    const halted = fault?.vector === 13 && rest.rip < BigInt(CODE_ADDRESS + 2 * CODE_SIZE) && (ram.readU32(Number(rest.rip) as Gpa) & 0xff) === HLT
+    if (halted) return { ...rest, kind: 'done' }
     return fault ? { ...rest, fault } : { ...rest, kind: exit.reason === 'slice' ? 'step-limit' : rest.kind }
   }
 
