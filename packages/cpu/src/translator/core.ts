@@ -21,7 +21,7 @@ export interface CoreExports {
  * The module that owns the table of regions.
  * - `enter(cpu, slot, entry)`: runs a region from the interpreter, flags pending on the way in and words on the way out.
  * - `chain(cpu, rip)`: the region at `rip` if there is one and fuel is left, as a tail call; otherwise back to the interpreter.
- * - `fill(cpu, linear, access)`: machine address of plain memory after a TLB miss, or 0.
+ * - `fill(cpu, linear, access)`: machine address of plain memory, by the TLB or the walker, or 0.
  * - `words(cpu, kind, a, b)`: FLAGS_RESULT and FLAGS_AUX from pending flags.
  */
 export function buildCore(memory: { initialPages: number; maximumPages: number; shared: boolean }): Uint8Array<ArrayBuffer> {
@@ -116,6 +116,14 @@ function emitChain(module: ModuleBuilder, regionType: number): void {
 function emitFill(module: ModuleBuilder, miss: number): void {
   const { builder: f } = module.func({ params: ['i32', 'i64', 'i32'], results: ['i32'] }, 'fill')
   const cpu = f.param('i32', 0).get
-  f.store('i64', cpu, L.HOST_VALUE, f.param('i64', 1).get)
-  f.emit(callExpr('i32', miss, [f.param('i32', 2).get]))
+  const linear = f.param('i64', 1).get
+  const access = f.param('i32', 2).get
+  const index = i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))
+  const entry = f.let(i32.add(i32.load(cpu, L.TLB_BASE), index))
+  // L.TLB_WRITE is 8 behind L.TLB_READ.
+  const tag = i64.load(i32.add(entry, i32.shr_u(i32.and(access, i32.const(R.SLOW_WRITE)), i32.const(5))), L.TLB_READ)
+  const last = i64.add(linear, i64.extend_i32_u(i32.sub(i32.and(access, i32.const(R.SLOW_SIZE)), i32.const(1))))
+  f.if(i64.eq(tag, i64.and(last, i64.const(-4096n))), () => f.return(i32.add(i32.wrap_i64(linear), i32.load(entry, L.TLB_ADDEND))))
+  f.store('i64', cpu, L.HOST_VALUE, linear)
+  f.emit(callExpr('i32', miss, [access]))
 }

@@ -8,6 +8,7 @@ import type { BlockContext, InstructionExits, RegionFunctions } from './emitter.
 import { KIND_WORDS, LazyFlags } from './lazy-flags.ts'
 import { RegionLocals } from './locals.ts'
 import type { MemoryStrategy } from './memory-access.ts'
+import { PageWindows } from './page-windows.ts'
 import type { Block, Region, RegionCode } from './region.ts'
 import { Structure } from './structure.ts'
 
@@ -25,6 +26,12 @@ const HOW_BURNT_SHIFT = 2
 /** Writes the function of one region: see REGION_TYPE. */
 export function emitRegion(f: FunctionBuilder, code: RegionCode, imports: RegionImports): void {
   new RegionWriter(f, code, imports).write()
+}
+
+/** What straight code has learnt. */
+interface Knowledge {
+  readonly windows: PageWindows
+  readonly units: ReadonlySet<string>
 }
 
 class RegionWriter {
@@ -45,6 +52,7 @@ class RegionWriter {
   /** Kinds of pending flags blocks begin with, where all ways into them that were emitted agree. */
   readonly #kinds: (number | 'unknown' | undefined)[] = []
   readonly #written = new Set<number>()
+  readonly #ends: (Knowledge | undefined)[] = []
   #leave: Label | undefined
   #chain: Label | undefined
 
@@ -154,8 +162,11 @@ class RegionWriter {
     const block = this.#region.blocks[n]!
     this.#written.add(n)
     const flags = new LazyFlags(f, this.#locals, this.#kindAt(n), () => this.#anyToWords())
+    const known = this.#onlyWay(n)
+    const units = new Set(known?.units)
+    this.#locals.windows = new PageWindows(known?.windows)
     const context: BlockContext = {
-      f, cpu: this.#cpu, locals: this.#locals, memory: this.#memory, functions: this.#imports, flags, units: new Set(), mode64: this.#mode64,
+      f, cpu: this.#cpu, locals: this.#locals, memory: this.#memory, functions: this.#imports, flags, units, mode64: this.#mode64, arm: f.arm,
     }
     const go = (offset: number): void => {
       const to = this.#blockAt.get(offset)
@@ -176,7 +187,20 @@ class RegionWriter {
       this.#instruction(context, instruction, offset, last ? -1 : at, block, go)
       offset += instruction.length
     })
+    this.#ends[n] = { windows: this.#locals.windows, units }
     if (!block.ends) go(block.end)
+  }
+
+  /** What holds at the end of the one block that leads to this one, if it is one and has been emitted. */
+  #onlyWay(block: number): Knowledge | undefined {
+    if (this.#region.entries.includes(block)) return undefined
+    let only: number | undefined
+    for (let from = 0; from < this.#region.successors.length; from++) {
+      if (!this.#region.successors[from]!.includes(block)) continue
+      if (only !== undefined) return undefined
+      only = from
+    }
+    return only === undefined ? undefined : this.#ends[only]
   }
 
   #instruction(context: BlockContext, instruction: DecodedInstruction, offset: number, burnt: number, block: Block, go: (offset: number) => void): void {
@@ -201,7 +225,9 @@ class RegionWriter {
     let again: Label | undefined
     const emit = (): void => f.scope(() => instruction.variant.row.emit(new RegionEmitter(context, instruction, offset, exits)))
     if (instruction.variant.repeat === 'none') {
+      const derive = this.#derivation(instruction)
       emit()
+      derive?.()
       return
     }
     context.flags.forget()
@@ -210,6 +236,33 @@ class RegionWriter {
       emit()
     })
     context.flags.forget()
+  }
+
+  /** Instructions that make a register out of another one and a constant: notes that once they are emitted. */
+  #derivation(i: DecodedInstruction): (() => void) | undefined {
+    const { variant } = i
+    const { windows } = this.#locals
+    if (variant.width !== (this.#mode64 ? 64 : 32)) return undefined
+    const register = (cell: number): number => (cell - L.REGS) >> 3
+    const [to, from] = variant.operands
+    if (to?.kind !== 'gpr') return undefined
+    const target = register(i[to.field])
+    const plus = (source: number, constant: number): (() => void) => {
+      const value = windows.value(source)
+      return () => windows.derive(target, value, constant)
+    }
+    switch (variant.row.mnemonic) {
+      case 'MOV': return from?.kind === 'gpr' ? plus(register(i[from.field]), 0) : undefined
+      case 'ADD': return from?.kind === 'immediate' ? plus(target, Number(i.immediate)) : undefined
+      case 'SUB': return from?.kind === 'immediate' ? plus(target, -Number(i.immediate)) : undefined
+      case 'INC': return plus(target, 1)
+      case 'DEC': return plus(target, -1)
+      case 'LEA': {
+        const plain = i.index === L.ZERO && i.base !== L.ZERO && !i.ripRelative && i.addressSize === variant.width
+        return plain ? plus(register(i.base), i.displacement) : undefined
+      }
+      default: return undefined
+    }
   }
 
   /** The kind a block begins with, if every way into it has been emitted and they agree. */

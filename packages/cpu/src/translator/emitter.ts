@@ -1,4 +1,4 @@
-import { callExpr, globalExpr, i32, i64, simd, v128 } from '@entresol/wasm-builder'
+import { callExpr, constantOf, globalExpr, i32, i64, simd, v128 } from '@entresol/wasm-builder'
 import type { Expr, FunctionBuilder, I32, I64, V128 } from '@entresol/wasm-builder'
 import type { DecodedInstruction } from '../decode/decoder.ts'
 import type { OperandForm } from '../decode/operands.ts'
@@ -6,11 +6,11 @@ import { narrow, zero64 } from '../emit/arithmetic.ts'
 import type { ConditionCode, Emitter, Int, StringAccess, Width } from '../emit/emitter.ts'
 import { lockedModify, lockedModifyPair } from '../emit/locked.ts'
 import { loadInt, storeInt } from '../emit/operand-access.ts'
-import { SLOW_WRITE } from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import type { LazyFlags } from './lazy-flags.ts'
 import type { RegionLocals } from './locals.ts'
 import type { MemoryStrategy } from './memory-access.ts'
+import type { SymbolicAddress } from './page-windows.ts'
 
 /** Function and global indices of the batch's module. */
 export interface RegionFunctions {
@@ -43,6 +43,8 @@ export interface BlockContext {
   /** Register units checked in this block already. */
   readonly units: Set<string>
   readonly mode64: boolean
+  /** The arm of control flow the block is in: what happens in another one may not happen. */
+  readonly arm: number
 }
 
 const ADDRESS_32 = 0xffffffffn
@@ -178,13 +180,20 @@ export class RegionEmitter implements Emitter {
     return addressSize === 64 ? value : i64.and(value, i64.const(addressSize === 32 ? ADDRESS_32 : 0xffffn))
   }
 
+  /** The constant part of the address. */
+  #displacementOf(): bigint {
+    const i = this.#i
+    let displacement = BigInt(i.displacement)
+    if (i.ripRelative) displacement += BigInt(this.#offset + i.length)
+    if (i.variant.row.options.addressAfterPop && i.base === L.REGS + 4 * 8) displacement += BigInt(this.width / 8)
+    return displacement
+  }
+
   effectiveAddress(): I64 {
     const i = this.#i
     const { locals } = this.#c
     if (i.moffs) return i64.const(i.immediate)
-    let displacement = BigInt(i.displacement)
-    if (i.ripRelative) displacement += BigInt(this.#offset + i.length)
-    if (i.variant.row.options.addressAfterPop && i.base === L.REGS + 4 * 8) displacement += BigInt(this.width / 8)
+    const displacement = this.#displacementOf()
     let sum: I64 = i64.const(displacement)
     const base = i.ripRelative ? locals.pageRip.get : i.base === L.ZERO ? undefined : locals.register((i.base - L.REGS) >> 3)
     if (base) sum = displacement ? i64.add(base, sum) : base
@@ -221,16 +230,37 @@ export class RegionEmitter implements Emitter {
     return this.#linearOnce = this.#segmented(this.#i.segment, offset, size, write)
   }
 
-  #translate(linear: I64, size: number, write: boolean): I32 {
-    return this.#c.memory.address(this.b, { linear, size, write, bail: () => this.#exits.bail() })
+  #translate(linear: () => I64, size: number, write: boolean, symbolic?: SymbolicAddress): I32 {
+    const windows = this.b.arm === this.#c.arm ? this.#c.locals.windows : undefined
+    return this.#c.memory.address(this.b, { linear, symbolic, windows, size, write, bail: () => this.#exits.bail() })
+  }
+
+  /** The memory operand by what registers hold; undefined where address size, segment or displacement make it more than their sum. */
+  #symbolic(offset: number): SymbolicAddress | undefined {
+    const i = this.#i
+    const { mode64, locals } = this.#c
+    if (this.#displacement || i.moffs || i.segment >= L.SEG_FS || i.addressSize !== (mode64 ? 64 : 32) || i.variant.vsib) return undefined
+    const base = i.ripRelative ? 'rip' : i.base === L.ZERO ? undefined : (i.base - L.REGS) >> 3
+    const index = i.index === L.ZERO ? undefined : (i.index - L.REGS) >> 3
+    return locals.windows.address(base, index, i.scale, Number(this.#displacementOf()) + offset)
+  }
+
+  #operandAddress(size: number, offset: number, write: boolean): I32 {
+    // Stores through CS are refused in `#segmented`.
+    const symbolic = write && this.#i.segment === L.SEG_CS ? undefined : this.#symbolic(offset)
+    if (!symbolic) {
+      const linear = this.#linear(size, write)
+      return this.#translate(() => i64.add(linear, i64.const(offset)), size, write)
+    }
+    return this.#translate(() => i64.add(this.#linearOnce ?? this.effectiveAddress(), i64.const(offset)), size, write, symbolic)
   }
 
   readAddress(size: number, offset = 0): I32 {
-    return this.#translate(i64.add(this.#linear(size, false), i64.const(offset)), size, false)
+    return this.#operandAddress(size, offset, false)
   }
 
   writeAddress(size: number, offset = 0): I32 {
-    return this.#translate(i64.add(this.#linear(size, true), i64.const(offset)), size, true)
+    return this.#operandAddress(size, offset, true)
   }
 
   modifyAddress(size: number): I32 {
@@ -373,7 +403,9 @@ export class RegionEmitter implements Emitter {
 
   setField32(offset: number, value: I32): void {
     this.b.store('i32', this.cpu, offset, value)
-    if (offset === L.TLB_BASE) this.b.set(this.#c.locals.tlb, i32.load(this.cpu, L.TLB_BASE))
+    if (offset !== L.TLB_BASE) return
+    this.b.set(this.#c.locals.tlb, i32.load(this.cpu, L.TLB_BASE))
+    this.#c.locals.windows.forget()
   }
 
   setField64(offset: number, value: I64): void {
@@ -481,23 +513,28 @@ export class RegionEmitter implements Emitter {
     const { locals } = this.#c
     const bound = this.b.let(value)
     const top = this.b.let(this.#stackPointer(i64.sub(locals.register(4), i64.const(bytes))))
-    const address = this.#translate(top, bytes, true)
+    const address = this.#translate(() => top, bytes, true, locals.windows.address(4, undefined, 0, -bytes))
     check?.()
     storeInt(this.b, width, address, 0, bound)
-    locals.setRegister(4, top)
+    locals.moveRegister(4, top, -bytes)
   }
 
   peek(width: Width, offset = 0): Int {
-    return this.loadStack(width, this.#stackPointer(i64.add(this.#c.locals.register(4), i64.const(offset))))
+    const { locals } = this.#c
+    const pointer = (): I64 => this.#stackPointer(i64.add(locals.register(4), i64.const(offset)))
+    return this.b.let(loadInt(width, this.#translate(pointer, width / 8, false, locals.windows.address(4, undefined, 0, offset)), 0))
   }
 
   loadStack(width: Width, pointer: I64): Int {
-    return this.b.let(loadInt(width, this.#translate(pointer, width / 8, false), 0))
+    return this.b.let(loadInt(width, this.#translate(() => pointer, width / 8, false), 0))
   }
 
   dropStack(bytes: I64): void {
     const { locals } = this.#c
-    locals.setRegister(4, this.#stackPointer(i64.add(locals.register(4), bytes)))
+    const moved = this.#stackPointer(i64.add(locals.register(4), bytes))
+    const constant = constantOf(bytes)
+    if (constant === undefined) locals.setRegister(4, moved)
+    else locals.moveRegister(4, moved, Number(constant))
   }
 
   repeat(): void {
@@ -537,12 +574,15 @@ export class RegionEmitter implements Emitter {
         if (this.#i.addressSize !== 16) locals.setRegister(number, this.#maskAddress(moved))
         else locals.setRegister(number, i64.or(i64.and(locals.register(number), i64.const(-65536n)), i64.and(moved, i64.const(0xffff))))
       },
-      sourceAddress: (size, pointer) =>
-        this.#translate(this.#segmented(this.#i.segment, pointer ? this.b.let(this.#maskAddress(pointer)) : masked(6), size, false), size, false),
-      destinationAddress: (size, write) => this.#translate(this.#segmented(mode64 ? L.SEG_DS : L.SEG_ES, masked(7), size, write), size, write),
+      sourceAddress: (size, pointer) => {
+        const linear = this.#segmented(this.#i.segment, pointer ? this.b.let(this.#maskAddress(pointer)) : masked(6), size, false)
+        return this.#translate(() => linear, size, false)
+      },
+      destinationAddress: (size, write) => {
+        const linear = this.#segmented(mode64 ? L.SEG_DS : L.SEG_ES, masked(7), size, write)
+        return this.#translate(() => linear, size, write)
+      },
     }
   }
 }
 
-/** Access words of `fill`: size in bytes, and SLOW_WRITE. */
-export const FILL_WRITE: number = SLOW_WRITE

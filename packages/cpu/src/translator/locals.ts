@@ -2,6 +2,7 @@ import { i32, i64, v128 } from '@entresol/wasm-builder'
 import type { FunctionBuilder, I32, I64, Local, V128 } from '@entresol/wasm-builder'
 import * as L from '../state/layout.ts'
 import type { FlagLocals } from './lazy-flags.ts'
+import { PageWindows } from './page-windows.ts'
 
 const ZERO_VECTOR: V128 = v128.const(new Array<number>(16).fill(0))
 
@@ -17,6 +18,8 @@ export class RegionLocals {
   #flags: FlagLocals | undefined
   /** RIP of the page's first byte. */
   readonly pageRip: Local<'i64'>
+  /** What the block in progress knows of the registers. */
+  windows: PageWindows = new PageWindows()
   /** Instructions left. */
   readonly fuel: Local<'i32'>
   /** TLB set in use. */
@@ -36,7 +39,15 @@ export class RegionLocals {
 
   setRegister(number: number, value: I64): void {
     this.#writtenRegisters.add(number)
+    this.windows.assign(number)
     this.#f.set(this.#registers[number] ??= this.#f.lasting('i64'), value)
+  }
+
+  /** Register `number` += `delta`: addresses by it stay related. */
+  moveRegister(number: number, value: I64, delta: number): void {
+    const old = this.windows.value(number)
+    this.setRegister(number, value)
+    this.windows.derive(number, old, delta)
   }
 
   vector(number: number, half: number): V128 {

@@ -53,7 +53,7 @@ const MAX_CALLS = 12
 /** Places a return is compared with. */
 const MAX_RETURNS = 4
 
-/** Rows that a region does not contain: TypeScript carries them out. */
+/** What a region does not contain: rows that TypeScript carries out, and branches that cut their target to 16 bits. */
 const isHosted = (i: DecodedInstruction): boolean =>
   i.variant.row.emit.hosted === true || (i.variant.width === 16 && i.variant.operands.some((o) => o.kind === 'relative'))
 const isCall = (i: DecodedInstruction): boolean => i.variant.row.mnemonic === 'CALL'
