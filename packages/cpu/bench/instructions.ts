@@ -42,7 +42,7 @@ const SSE: readonly Case[] = [
   ['pmaddwd xmm0, xmm1'], ['pmaddubsw xmm0, xmm1'], ['pmuludq xmm0, xmm1'], ['pmulld xmm0, xmm1'], ['pmullw xmm0, xmm1'], ['pmulhw xmm0, xmm1'], ['psadbw xmm0, xmm1'], ['pavgb xmm0, xmm1'], ['pminub xmm0, xmm1'], ['mpsadbw xmm0, xmm1, 0'], ['phminposuw xmm0, xmm1'], ['phaddd xmm0, xmm1'],
   ['packuswb xmm0, xmm1'], ['packssdw xmm0, xmm1'], ['packusdw xmm0, xmm1'], ['pmovzxbw xmm0, xmm1'], ['psllq xmm0, 3'], ['psrlw xmm0, xmm1'], ['psrldq xmm0, 5'], ['psrad xmm0, 3'], ['psignb xmm0, xmm1'], ['pabsd xmm0, xmm1'],
   ['pcmpistri xmm0, xmm1, 0x0c'], ['pcmpistri xmm0, xmm1, 0x1a'], ['pcmpistri xmm0, xmm1, 0x02'], ['pcmpistri xmm0, xmm1, 0x04'], ['pcmpestri xmm0, xmm1, 0x0c', 'mov eax, 3; mov edx, 16'], ['pcmpistrm xmm2, xmm1, 0x40'],
-  ['aesenc xmm0, xmm1'], ['aesenclast xmm0, xmm1'], ['aesdec xmm0, xmm1'], ['aesdeclast xmm0, xmm1'], ['aesimc xmm0, xmm1'], ['aeskeygenassist xmm0, xmm1, 1'],
+  ['aesenc xmm0, xmm1'], ['aesenc xmm0, xmm1; aesenc xmm2, xmm1; aesenc xmm3, xmm1; aesenc xmm4, xmm1'], ['aesenclast xmm0, xmm1'], ['aesdec xmm0, xmm1'], ['aesdeclast xmm0, xmm1'], ['aesimc xmm0, xmm1'], ['aeskeygenassist xmm0, xmm1, 1'],
   ['pclmulqdq xmm0, xmm1, 0x00'], ['pclmulqdq xmm0, xmm1, 0x11'], ['sha1rnds4 xmm0, xmm1, 1'], ['sha1nexte xmm0, xmm1'], ['sha1msg1 xmm0, xmm1'], ['sha1msg2 xmm0, xmm1'], ['sha256rnds2 xmm2, xmm1'], ['sha256msg1 xmm0, xmm1'], ['sha256msg2 xmm0, xmm1'],
   ['maskmovdqu xmm0, xmm1', 'mov rdi, rbx'], ['ldmxcsr [rsp - 8]', 'mov dword ptr [rsp - 8], 0x1fa0'], ['stmxcsr [rbx]'],
 ]

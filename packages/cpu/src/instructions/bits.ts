@@ -167,25 +167,32 @@ const addWithFlag = (flag: number): Emit => (e) => {
 
 const less = (a: Int, b: Int): I32 => (a.type === 'i64' ? i64.lt_u(a, b as I64) : i32.lt_u(a, b as I32))
 
-const CRC32C = 0x82f63b78
+/** 11EDC6F41h, lowest power in bit 32 and highest in bit 0: bits of a byte go in lowest first. */
+const CRC32C = 0x82f63b78n << 1n | 1n
+const powers = (polynomial: bigint, below: number): number[] => Array.from({ length: below }, (_, n) => n).filter((n) => (polynomial >> BigInt(n) & 1n) !== 0n)
 
-/** CRC32: polynomial 11EDC6F41h reflected, one source byte at a time, bit by bit. */
+/** The polynomial's inverse modulo x^64: quotients of what is divided from bit 0 up. */
+const CRC32C_INVERSE = (() => {
+  let [rest, inverse] = [1n, 0n]
+  for (let n = 0n; n < 64n; n++) {
+    if (!(rest >> n & 1n)) continue
+    inverse |= 1n << n
+    rest ^= CRC32C << n
+  }
+  return inverse
+})()
+
+/** Adding the multiple of the polynomial that clears the low `width` bits of checksum plus data leaves the new checksum above them. */
 const crc32: Emit = (e) => {
   const width = e.widthOf(1)
-  const source = e.b.variable(zero64(e.get(1)))
-  const crc = e.b.variable(low32(e.get(0)))
-  const bytes = e.b.variable(i32.const(width / 8))
-  e.b.loop((again) => {
-    e.b.set(crc, i32.xor(crc.get, i32.and(i32.wrap_i64(source.get), i32.const(0xff))))
-    for (let i = 0; i < 8; i++) {
-      const lsb = i32.sub(i32.const(0), i32.and(crc.get, i32.const(1)))
-      e.b.set(crc, i32.xor(i32.shr_u(crc.get, i32.const(1)), i32.and(lsb, i32.const(CRC32C))))
-    }
-    e.b.set(source, i64.shr_u(source.get, i64.const(8)))
-    e.b.set(bytes, i32.sub(bytes.get, i32.const(1)))
-    e.b.brIf(again, bytes.get)
-  })
-  e.set(0, widen(e.widthOf(0), crc.get))
+  const source = zero64(e.get(1))
+  const value = e.b.let(i64.xor(i64.extend_i32_u(low32(e.get(0))), source))
+  const sum = (terms: readonly I64[]): I64 => terms.reduce((a, b) => i64.xor(a, b))
+  const product = sum(powers(CRC32C_INVERSE, width).map((n) => i64.shl(value, i64.const(n))))
+  const quotient = e.b.let(width === 64 ? product : i64.and(product, i64.const((1n << BigInt(width)) - 1n)))
+  const above = powers(CRC32C, 33).flatMap((n) => (n === 0 ? [] : [n >= width ? i64.shl(quotient, i64.const(n - width)) : i64.shr_u(quotient, i64.const(width - n))]))
+  const kept = width === 64 ? above : [i64.shr_u(value, i64.const(width)), ...above]
+  e.set(0, widen(e.widthOf(0), i32.wrap_i64(sum(kept))))
 }
 
 const BT_UNDEFINED = FLAG_OF | FLAG_SF | FLAG_AF | FLAG_PF

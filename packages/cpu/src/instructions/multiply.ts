@@ -1,7 +1,7 @@
 import { i32, i64 } from '@entresol/wasm-builder'
 import { low32, narrow, sign64, zero64 } from '../emit/arithmetic.ts'
 import type { Emitter, I32, I64, Int, Width } from '../emit/emitter.ts'
-import { FLAG_AF, FLAG_PF, FLAG_SF, FLAG_ZF, FLAGS_ARITHMETIC, HOST_VALUE } from '../state/layout.ts'
+import { FLAG_AF, FLAG_PF, FLAG_SF, FLAG_ZF, FLAGS_ARITHMETIC } from '../state/layout.ts'
 import { host, row } from './row.ts'
 import type { Emit, Row } from './row.ts'
 
@@ -102,8 +102,41 @@ const divideNarrow = (e: Emitter, width: Width, signed: boolean): void => {
   }
 }
 
-/** 128 by 64 bits: in one step while the dividend fits 64 bits, else by long division in TypeScript. */
+/**
+ * high:low / divisor for high < divisor (Knuth, The Art of Computer Programming vol. 2, 4.3.1, algorithm D, with digits of 32 bits): a digit
+ * guessed from the leading ones is at most two too large.
+ */
+function divideLong(e: Emitter, high: I64, low: I64, divisor: I64): { quotient: I64; remainder: I64 } {
+  const { b } = e
+  const digit = i64.const(0xffffffffn)
+  const upper = (x: I64): I64 => i64.shr_u(x, i64.const(32))
+  const shift = b.let(i64.clz(divisor))
+  const d = b.let(i64.shl(divisor, shift))
+  const [d1, d0] = [b.let(upper(d)), b.let(i64.and(d, digit))]
+  const carried = i64.shr_u(i64.shr_u(low, i64.const(1)), i64.sub(i64.const(63), shift))
+  const top = b.let(i64.or(i64.shl(high, shift), carried))
+  const rest = b.let(i64.shl(low, shift))
+  /** Next digit of the quotient, and what remains. */
+  const step = (dividend: I64, next: I64): [I64, I64] => {
+    const guess = b.variable(i64.div_u(dividend, d1))
+    const left = b.variable(i64.sub(dividend, i64.mul(guess.get, d1)))
+    b.block((done) => b.loop((again) => {
+      const below = i64.or(i64.shl(left.get, i64.const(32)), next)
+      b.brIf(done, i32.eqz(i32.or(i64.ne(upper(guess.get), i64.const(0)), i64.gt_u(i64.mul(guess.get, d0), below))))
+      b.set(guess, i64.sub(guess.get, i64.const(1)))
+      b.set(left, i64.add(left.get, d1))
+      b.brIf(again, i64.eqz(upper(left.get)))
+    }))
+    return [guess.get, b.let(i64.sub(i64.add(i64.shl(dividend, i64.const(32)), next), i64.mul(guess.get, d)))]
+  }
+  const [q1, middle] = step(top, b.let(upper(rest)))
+  const [q0, remainder] = step(middle, b.let(i64.and(rest, digit)))
+  return { quotient: b.let(i64.add(i64.shl(q1, i64.const(32)), q0)), remainder: b.let(i64.shr_u(remainder, shift)) }
+}
+
+/** 128 by 64 bits: in one step while the dividend fits 64 bits, else by long division of the magnitudes. */
 const divideWide = (e: Emitter, signed: boolean): void => {
+  const { b } = e
   const divisor = e.get(0) as I64
   e.raiseIf(i64.eqz(divisor), DIVIDE_ERROR)
   const low = e.reg(0, 64) as I64
@@ -111,15 +144,28 @@ const divideWide = (e: Emitter, signed: boolean): void => {
   const simple = signed
     ? i32.and(i64.eq(high, i64.shr_s(low, i64.const(63))), i64.ne(divisor, i64.const(-1)))
     : i64.eqz(high)
-  e.b.if(simple, () => {
-    const quotient = e.b.let(signed ? i64.div_s(low, divisor) : i64.div_u(low, divisor))
-    const remainder = e.b.let(signed ? i64.rem_s(low, divisor) : i64.rem_u(low, divisor))
-    e.setReg(0, 64, quotient)
-    e.setReg(2, 64, remainder)
+  const [quotient, remainder] = [b.local('i64'), b.local('i64')]
+  b.if(simple, () => {
+    b.set(quotient, signed ? i64.div_s(low, divisor) : i64.div_u(low, divisor))
+    b.set(remainder, signed ? i64.rem_s(low, divisor) : i64.rem_u(low, divisor))
   }, () => {
-    e.setField64(HOST_VALUE, divisor)
-    e.host(signed ? 'idiv128' : 'div128')
-  })
+    const sign = (x: I64): I64 => (signed ? b.let(i64.shr_s(x, i64.const(63))) : i64.const(0))
+    const negated = (x: I64, by: I64): I64 => i64.sub(i64.xor(x, by), by)
+    const [ofDividend, ofDivisor] = [sign(high), sign(divisor)]
+    const magnitude = b.let(negated(divisor, ofDivisor))
+    const magnitudeLow = b.let(negated(low, ofDividend))
+    const borrow = i64.and(ofDividend, i64.extend_i32_u(i64.ne(low, i64.const(0))))
+    const magnitudeHigh = b.let(i64.sub(negated(high, ofDividend), borrow))
+    e.raiseIf(i64.ge_u(magnitudeHigh, magnitude), DIVIDE_ERROR)
+    const result = divideLong(e, magnitudeHigh, magnitudeLow, magnitude)
+    const ofQuotient = b.let(i64.xor(ofDividend, ofDivisor))
+    b.set(quotient, negated(result.quotient, ofQuotient))
+    // The quotient's sign must have come out right: 2^63 is representable only if negative.
+    if (signed) e.raiseIf(i32.and(i64.ne(result.quotient, i64.const(0)), i64.ne(i64.shr_s(quotient.get, i64.const(63)), ofQuotient)), DIVIDE_ERROR)
+    b.set(remainder, negated(result.remainder, ofDividend))
+  }, { likely: true })
+  e.setReg(0, 64, quotient.get)
+  e.setReg(2, 64, remainder.get)
 }
 
 const divide = (signed: boolean): Emit => (e) => {

@@ -125,7 +125,7 @@ const ports: readonly Row[] = [
 const hints: readonly Row[] = [
   row('PAUSE', 'F3 90', '', host('pause')),
   row('LFENCE', 'NP 0F AE /5 mod3', '', nothing, { feature: 'sse2' }),
-  row('MFENCE', 'NP 0F AE /6 mod3', '', nothing, { feature: 'sse2' }),
+  row('MFENCE', 'NP 0F AE /6 mod3', '', (e) => e.b.atomicFence(), { feature: 'sse2' }),
   row('SFENCE', 'NP 0F AE /7 mod3', '', nothing, { feature: 'sse' }),
   row('CLFLUSH', 'NP 0F AE /7 !mod3', 'Mb', touch, { feature: 'clflush' }),
   row('CLFLUSHOPT', '66 0F AE /7 !mod3', 'Mb', touch, { feature: 'clflushopt' }),

@@ -90,17 +90,6 @@ const bound: HostFunction = (c, i) => {
   if (index < low || index > high) throw new GuestFault(BR)
 }
 
-/** 128 by 64 bits; the divisor waits in HOST_VALUE. */
-const divide = (signed: boolean): HostFunction => (c) => {
-  const wide = (c.state.gpr(2) << 64n) | c.state.gpr(0)
-  const dividend = signed ? BigInt.asIntN(128, wide) : wide
-  const divisor = signed ? BigInt.asIntN(64, c.state.u64(L.HOST_VALUE)) : c.state.u64(L.HOST_VALUE)
-  const quotient = dividend / divisor
-  if ((signed ? BigInt.asIntN(64, quotient) : BigInt.asUintN(64, quotient)) !== quotient) throw new GuestFault(DE)
-  c.state.setGpr(0, BigInt.asUintN(64, quotient))
-  c.state.setGpr(2, BigInt.asUintN(64, dividend % divisor))
-}
-
 /** ZF, SF, PF of AL with the given CF and AF. */
 const adjusted = (c: SystemContext, al: number, cf: boolean, af: boolean): void => {
   const state = c.state
@@ -159,6 +148,5 @@ const aad: HostFunction = (c, i) => {
 }
 
 export const INTEGER_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
-  pusha, popa, enter, bound, div128: divide(false), idiv128: divide(true),
-  daa: decimal(1), das: decimal(-1), aaa: ascii(1), aas: ascii(-1), aam, aad,
+  pusha, popa, enter, bound, daa: decimal(1), das: decimal(-1), aaa: ascii(1), aas: ascii(-1), aam, aad,
 }

@@ -1,6 +1,6 @@
-import { i32, v128 } from '@entresol/wasm-builder'
-import { bytes, i32x4, i64x2, i8x16, shuffleDwords, shuffleQwords, ZERO } from '../../emit/lanes.ts'
-import type { FunctionBuilder, V128 } from '../../emit/lanes.ts'
+import { i32, i64, select, v128 } from '@entresol/wasm-builder'
+import { bytes, i16x8, i32x4, i64x2, i8x16, qwords, shuffleDwords, shuffleQwords, ZERO } from '../../emit/lanes.ts'
+import type { FunctionBuilder, I64, V128 } from '../../emit/lanes.ts'
 import { packed } from './forms.ts'
 import type { Lane, Row } from './forms.ts'
 
@@ -16,26 +16,79 @@ function product(a: number, b: number): number {
   return result
 }
 
-/** FIPS 197, 5.1.1: the inverse, then an affine map. */
-const SUBSTITUTION: readonly number[] = (() => {
-  const inverse = new Array<number>(256).fill(0)
-  for (let a = 1; a < 256; a++) for (let b = 1; b < 256; b++) if (product(a, b) === 1) inverse[a] = b
-  return inverse.map((b) => {
-    let result = 0x63
-    for (let turn = 0; turn < 5; turn++) result ^= (b << turn | b >> (8 - turn)) & 0xff
-    return result
-  })
-})()
-const INVERSE_SUBSTITUTION: readonly number[] = SUBSTITUTION.map((_, value) => SUBSTITUTION.indexOf(value))
+const power = (a: number, n: number): number => (n === 0 ? 1 : product(a, power(a, n - 1)))
+const reciprocal = (a: number): number => power(a, 254)
 
-/** Sixteen swizzles of sixteen entries: an index outside a chunk gives zero. */
-function substitute(b: FunctionBuilder, table: readonly number[], state: V128): V128 {
-  const result = b.variable<'v128'>(ZERO)
-  for (let chunk = 0; chunk < 16; chunk++) {
-    const index = v128.xor(state, bytes(chunk << 4))
-    b.set(result, v128.or(result.get, i8x16.swizzle(bytes(...table.slice(chunk * 16, chunk * 16 + 16)), index)))
+/** FIPS 197, 5.1.1, without the constant. */
+const affine = (b: number): number => [0, 1, 2, 3, 4].reduce((sum, turn) => sum ^ ((b << turn | b >> (8 - turn)) & 0xff), 0)
+const AFFINE_CONSTANT = 0x63
+const inverseAffine = (b: number): number => [1, 3, 6].reduce((sum, turn) => sum ^ ((b << turn | b >> (8 - turn)) & 0xff), 0)
+
+/**
+ * Inversion in GF(2^8) by tables of sixteen entries (Hamburg, "Accelerating AES with Vector Permute Instructions", CHES 2009). A byte is
+ * k + i theta over the subfield of sixteen elements, where theta has the same trace and norm a. With j = i + k,
+ *     p = 1 / (1 / (1 / i + a / k) + j),  q = 1 / (1 / (1 / j + a / k) + i)
+ * are (k + a i) / N and ((1 + a) k + a i) / N, N the norm, and the inverse of the byte is linear in them. Infinity is a table's index out of range.
+ */
+const SUBFIELD = Array.from({ length: 256 }, (_, x) => x).filter((x) => power(x, 16) === x)
+const BASIS = SUBFIELD.filter((x) => x > 1).reduce<number[]>((basis, x) => (basis.length < 4 && !spanOf(basis).includes(x) ? [...basis, x] : basis), [1])
+const THETA = Array.from({ length: 256 }, (_, x) => x).find((x) => !SUBFIELD.includes(x) && (x ^ power(x, 16)) === power(x, 17))!
+const A = power(THETA, 17)
+const INFINITY = 0x80
+
+function spanOf(basis: readonly number[]): number[] {
+  return basis.reduce<number[]>((all, x) => [...all, ...all.map((y) => y ^ x)], [0])
+}
+
+/** Element of the subfield by its nibble. */
+const ELEMENTS = Array.from({ length: 16 }, (_, n) => BASIS.reduce((sum, x, bit) => sum ^ (n >> bit & 1 ? x : 0), 0))
+const nibbleOf = (x: number): number => ELEMENTS.indexOf(x)
+/** k in the low nibble, i in the high one. */
+const COORDINATES: number[] = []
+for (let i = 0; i < 16; i++) for (let k = 0; k < 16; k++) COORDINATES[ELEMENTS[k]! ^ product(ELEMENTS[i]!, THETA)] = i << 4 | k
+
+const table = (entry: (n: number) => number): V128 => bytes(...Array.from({ length: 16 }, (_, n) => entry(n)))
+const perNibble = (f: (x: number) => number): V128 => table((n) => (n === 0 ? INFINITY : nibbleOf(f(ELEMENTS[n]!))))
+const INVERSES = perNibble(reciprocal)
+const A_OVER = perNibble((x) => product(A, reciprocal(x)))
+
+interface Substitution {
+  /** Coordinates of the byte that is inverted, by low and high nibble of the byte given. */
+  readonly low: V128
+  readonly high: V128
+  /** What 1/p and 1/q contribute to the result. */
+  readonly p: V128
+  readonly q: V128
+  readonly constant: number
+}
+
+function substitution(before: (x: number) => number, constantBefore: number, after: (x: number) => number, constant: number): Substitution {
+  const ofP = 1 ^ product(THETA, reciprocal(A) ^ reciprocal(product(A, A)))
+  const ofQ = product(THETA, reciprocal(product(A, A)))
+  const part = (factor: number): V128 => table((n) => (n === 0 ? 0 : after(product(factor, reciprocal(ELEMENTS[n]!)))))
+  return {
+    low: table((n) => COORDINATES[before(n) ^ constantBefore]!), high: table((n) => COORDINATES[before(n << 4)]!),
+    p: part(ofP), q: part(ofQ), constant,
   }
-  return b.let(result.get)
+}
+
+const SUBSTITUTION = substitution((x) => x, 0, affine, AFFINE_CONSTANT)
+const INVERSE_SUBSTITUTION = substitution(inverseAffine, inverseAffine(AFFINE_CONSTANT), (x) => x, 0)
+
+const look = (t: V128, index: V128): V128 => i8x16.swizzle(t, index)
+const lowNibbles = (v: V128): V128 => v128.and(v, bytes(0xf))
+const highNibbles = (v: V128): V128 => lowNibbles(i16x8.shr_u(v, i32.const(4)))
+
+function substitute(b: FunctionBuilder, s: Substitution, state: V128): V128 {
+  const x = b.let(v128.xor(look(s.low, lowNibbles(state)), look(s.high, highNibbles(state))))
+  const k = b.let(lowNibbles(x))
+  const i = b.let(highNibbles(x))
+  const j = b.let(v128.xor(i, k))
+  const ak = b.let(look(A_OVER, k))
+  const inverseP = v128.xor(look(INVERSES, v128.xor(look(INVERSES, i), ak)), j)
+  const inverseQ = v128.xor(look(INVERSES, v128.xor(look(INVERSES, j), ak)), i)
+  const sum = v128.xor(look(s.p, inverseP), look(s.q, inverseQ))
+  return b.let(s.constant ? v128.xor(sum, bytes(s.constant)) : sum)
 }
 
 /** Byte row + 4 * column of the state (FIPS 197, 3.4) comes from `turn` * row columns further on. */
@@ -43,7 +96,7 @@ const shiftRows = (state: V128, turn: 1 | 3): V128 =>
   v128.shuffle(Array.from({ length: 16 }, (_, i) => (i + (i & 3) * 4 * turn) & 15), state, state)
 
 /** Every byte times x. */
-const timesX = (v: V128): V128 => v128.xor(i8x16.shl(v, i32.const(1)), v128.and(i8x16.shr_s(v, i32.const(7)), bytes(0x1b)))
+const timesX = (v: V128): V128 => v128.xor(i8x16.add(v, v), v128.and(i8x16.gt_s(ZERO, v), bytes(0x1b)))
 
 /** Every column rotated up by `rows`. */
 const rotated = (v: V128, rows: number): V128 =>
@@ -78,27 +131,32 @@ const keyAssist: Lane = (b, _, y, imm) => {
   return v128.xor(shuffleDwords([0, 5, 2, 7], words, turned), constant)
 }
 
-/** Carry-less product of a quadword of each source (imm[0], imm[4]), bit by bit. */
+/** Low half of a carry-less product: every fourth bit of both factors at a time leaves room for the carries of an ordinary one. */
+function carrylessLow(b: FunctionBuilder, x: I64, y: I64): I64 {
+  const MASK = 0x1111111111111111n
+  const parts = (v: I64): I64[] => [0n, 1n, 2n, 3n].map((n) => b.let(i64.and(v, i64.const(BigInt.asIntN(64, MASK << n)))))
+  const [xs, ys] = [parts(x), parts(y)]
+  return b.let([0, 1, 2, 3].map((n) => {
+    const sum = xs.map((part, i) => i64.mul(part, ys[(n - i) & 3]!)).reduce((p, q) => i64.xor(p, q))
+    return i64.and(sum, i64.const(BigInt.asIntN(64, MASK << BigInt(n))))
+  }).reduce((p, q) => i64.or(p, q)))
+}
+
+/** The bits of both quadwords in reverse. */
+function reverseBits(b: FunctionBuilder, v: V128): V128 {
+  const reversed = (n: number): number => [0, 1, 2, 3].reduce((sum, bit) => sum | (n >> bit & 1) << (3 - bit), 0)
+  const turned = b.let(v128.shuffle([7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8], v, v))
+  return b.let(v128.or(look(table((n) => reversed(n) << 4), lowNibbles(turned)), look(table(reversed), highNibbles(turned))))
+}
+
+/** Carry-less product of a quadword of each source (imm[0], imm[4]). Its high half is the low half of the reversed product, reversed. */
 const carrylessProduct: Lane = (b, x, y, imm) => {
-  const chosen = (v: V128, bit: number): V128 => {
-    const high = i32.and(i32.shr_u(imm, i32.const(bit)), i32.const(1))
-    return i8x16.swizzle(v, i8x16.add(bytes(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7), i8x16.splat(i32.shl(high, i32.const(3)))))
-  }
-  const first = b.let(chosen(x, 0))
-  const rest = b.variable(chosen(y, 4))
-  // Multiplying the result by x and adding the first factor wherever a bit of the second says so, from the top.
-  const result = b.variable<'v128'>(ZERO)
-  const count = b.variable(i32.const(64))
-  const single = b.let(v128.and(first, bytes(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0)))
-  b.loop((again) => {
-    const carry = b.let(i64x2.shr_u(result.get, i32.const(63)))
-    const doubled = v128.or(i64x2.shl(result.get, i32.const(1)), shuffleQwords([2, 0], carry, ZERO))
-    b.set(result, v128.xor(doubled, v128.and(single, i64x2.shr_s(rest.get, i32.const(63)))))
-    b.set(rest, i64x2.shl(rest.get, i32.const(1)))
-    b.set(count, i32.sub(count.get, i32.const(1)))
-    b.brIf(again, count.get)
-  })
-  return result.get
+  const chosen = (v: V128, bit: number): V128 => select(i32.and(imm, i32.const(1 << bit)), shuffleQwords([1, 1], v), v)
+  const factors = b.let(shuffleQwords([0, 2], b.let(chosen(x, 0)), b.let(chosen(y, 4))))
+  const reversed = reverseBits(b, factors)
+  const product = (v: V128): I64 => carrylessLow(b, b.let(i64x2.extract_lane(v, 0)), b.let(i64x2.extract_lane(v, 1)))
+  const high = i64.shr_u(i64x2.extract_lane(reverseBits(b, i64x2.splat(product(reversed))), 0), i64.const(1))
+  return qwords(product(factors), high)
 }
 
 const AES = { map: '0F38', sse: 'aes', wide: null } as const
