@@ -21,6 +21,9 @@ const BOTH: readonly Bits[] = [64, 32]
 const inside = (group: Group, name: string, work: string, command: string, prepare?: string): Load =>
   ({ name, group, work, unit: 's', bits: BOTH, command, ...(prepare === undefined ? {} : { prepare }) })
 
+const twice = (name: string, work: string, command: string): Load =>
+  ({ name, group: 'smp', work: `${work}: twice on two vCPUs against once on one`, unit: '× of one vCPU', bits: [64], command })
+
 // busybox's shell takes its own applets where no path is given.
 const zeros = (mib: number): string => `/bin/dd if=/dev/zero bs=1M count=${mib} 2>/dev/null`
 /** stress-ng does a number of its bogo operations and checks its own results. It speaks only when something is wrong, whatever its exit status. */
@@ -31,7 +34,6 @@ const python = (lines: readonly string[]): string => `python3 -S -E -c 'exec("${
 /** Machine code and text, other bytes in the 64-bit and the 32-bit guest. */
 const CORPUS = 'cat /usr/bin/openssl /usr/lib/*/libcrypto.so.3 >/tmp/corpus'
 const NUMBERS = '/usr/bin/shuf -i 1-600000 --random-source=/usr/bin/python3.11 >/tmp/numbers'
-const COUNTING = 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'
 
 const PYTHON_LOOP = python([
   'd={}', 's=0', 'for i in range(300000):', ' k=i*7919%1009', ' d[k]=d.get(k,0)+i', ' s+=len(str(i))^k', 'print(s,sum(d.values()))'
@@ -57,6 +59,7 @@ export const loads: readonly Load[] = [
   inside('system', 'system-calls', 'dd: 2,000,000 reads and writes of a byte', '/bin/dd if=/dev/zero of=/dev/null bs=1 count=1000000 2>/dev/null'),
   inside('system', 'context-switches', 'stress-ng switch: 40,000 through a pipe', stress('switch', 40_000, '--switch-method pipe')),
   inside('system', 'page-faults', 'stress-ng fault', stress('fault', 6000)),
-  { name: 'smp-throughput', group: 'smp', work: 'two busybox loops on two vCPUs, against one on one', unit: '× of one vCPU', bits: [64], command: COUNTING },
+  twice('smp-throughput', 'busybox: 60 MB of zeros through md5sum', 'busybox dd if=/dev/zero bs=1M count=60 2>/dev/null | busybox md5sum'),
+  twice('smp-shell', 'busybox: 100,000 iterations', 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'),
   { name: 'instruction-mix', group: 'mix', work: 'registers and memory in a bare kernel', unit: 's', bits: [64] }
 ]
