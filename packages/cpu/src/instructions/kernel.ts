@@ -1,5 +1,5 @@
 import { i32, i64 } from '@entresol/wasm-builder'
-import { CR4_FSGSBASE, EFER_SCE } from '@entresol/x86'
+import { CR4_FSGSBASE, EFER_LMA, EFER_SCE } from '@entresol/x86'
 import type { Emitter, I32, I64 } from '../emit/emitter.ts'
 import * as L from '../state/layout.ts'
 import { row } from './row.ts'
@@ -12,8 +12,9 @@ import type { Emit, Row } from './row.ts'
 const U = { unobservable: true } as const
 const ENDS = { unobservable: true, ends: true } as const
 
-/** Attributes of the flat segments SYSCALL and SYSRET load without looking at descriptors (SDM vol. 2B). */
+/** Attributes of the flat segments SYSCALL, SYSRET, SYSENTER and SYSEXIT load without looking at descriptors (SDM vol. 2B). */
 const CODE64 = 0xa9b
+const CODE32 = 0xc9b
 const DATA = 0xc93
 /** SEG_PERMISSIONS of them. */
 const READABLE = 1
@@ -34,9 +35,9 @@ function loadFlat(e: Emitter, index: number, selector: I32, attributes: number, 
   e.setField32(at + L.SEG_PERMISSIONS, i32.const(permissions))
 }
 
-/** CS, SS and CPL of 64-bit code; the mode stays, so of what is derived from it only TLB set and code page change. */
-function enterLevel(e: Emitter, code: I32, stack: I32, level: 0 | 3, set: I32): void {
-  loadFlat(e, L.SEG_CS, code, CODE64 | (level << 5), READABLE)
+/** CS, SS and CPL; the mode stays, so of what is derived from it only TLB set and code page change. */
+function enterLevel(e: Emitter, attributes: number, code: I32, stack: I32, level: 0 | 3, set: I32): void {
+  loadFlat(e, L.SEG_CS, code, attributes | (level << 5), READABLE)
   loadFlat(e, L.SEG_SS, stack, DATA | (level << 5), READ_WRITE)
   e.setField32(L.CPL, i32.const(level))
   e.setField32(L.TLB_BASE, i32.add(i32.add(e.cpu, i32.const(L.TLB)), i32.mul(set, i32.const(L.TLB_SET_BYTES))))
@@ -62,7 +63,7 @@ const syscall: Emit = (e) => {
     loadFlags(e, flags)
     const selector = b.let(i32.and(e.field32(L.STAR + 4), i32.const(0xfffc)))
     const alignment = i32.and(i32.shr_u(flags, i32.const(18)), i32.const(1))
-    enterLevel(e, selector, i32.add(selector, i32.const(8)), 0, alignment)
+    enterLevel(e, CODE64, selector, i32.add(selector, i32.const(8)), 0, alignment)
     e.jump(b.let(e.field64(L.LSTAR)))
   }, () => e.host('syscall'))
 }
@@ -85,9 +86,42 @@ const sysret: Emit = (e) => {
     const selector = b.let(i32.load16_u(e.cpu, L.STAR + 6))
     const code = i32.or(i32.and(i32.add(selector, i32.const(16)), i32.const(0xfffc)), i32.const(3))
     const stack = i32.or(i32.and(i32.add(selector, i32.const(8)), i32.const(0xffff)), i32.const(3))
-    enterLevel(e, code, stack, 3, i32.const(L.TLB_USER))
+    enterLevel(e, CODE64, code, stack, 3, i32.const(L.TLB_USER))
     e.jump(target)
   }, () => e.host('sysret'))
+}
+
+/** Between flat 32-bit code of both levels. */
+const flat32 = (e: Emitter): I32 =>
+  both(i32.eq(e.field32(L.CODE_MODE), i32.const(L.MODE_32 | L.MODE_FLAT)), clear(e, L.EFER, EFER_LMA), has(e, L.SYSENTER_CS, 0xfffc))
+
+const sysenter: Emit = (e) => {
+  e.b.if(flat32(e), () => {
+    const { b } = e
+    const flags = b.let(i32.and(e.field32(L.EFLAGS), i32.const(~(L.FLAG_VM | L.FLAG_IF | L.FLAG_RF))))
+    e.setField32(L.EFLAGS, flags)
+    e.setReg(4, 32, e.field32(L.SYSENTER_ESP))
+    const selector = b.let(i32.and(e.field32(L.SYSENTER_CS), i32.const(0xfffc)))
+    const alignment = i32.and(i32.shr_u(flags, i32.const(18)), i32.const(1))
+    enterLevel(e, CODE32, selector, i32.add(selector, i32.const(8)), 0, alignment)
+    e.jump(b.let(i64.load32_u(e.cpu, L.SYSENTER_EIP)))
+  }, () => e.host('sysenter'))
+}
+
+const sysexit: Emit = (e) => {
+  if (e.width === 64) {
+    e.host('sysexit')
+    return
+  }
+  e.b.if(both(flat32(e), i32.eqz(e.field32(L.CPL)), clear(e, L.EFLAGS, L.FLAG_AC)), () => {
+    const { b } = e
+    const target = b.let(i64.extend_i32_u(e.reg(2, 32) as I32))
+    e.setReg(4, 32, e.reg(1, 32))
+    const code = b.let(i32.add(e.field32(L.SYSENTER_CS), i32.const(16)))
+    const stack = i32.or(i32.and(i32.add(i32.and(code, i32.const(0xfffc)), i32.const(8)), i32.const(0xffff)), i32.const(3))
+    enterLevel(e, CODE32, i32.or(i32.and(code, i32.const(0xfffc)), i32.const(3)), stack, 3, i32.const(L.TLB_USER))
+    e.jump(target)
+  }, () => e.host('sysexit'))
 }
 
 const GS_BASE = L.segment(L.SEG_GS) + L.SEG_BASE
@@ -138,6 +172,11 @@ const moveFromSegment: Emit = (e) => {
   } else e.set(0, e.widthOf(0) === 64 ? i64.extend_i32_u(selector) : selector)
 }
 
+const pushSegment = (index: number): Emit => (e) => {
+  const selector = e.field32(L.segment(index) + L.SEG_SELECTOR)
+  e.push(e.width, e.width === 64 ? i64.extend_i32_u(selector) : selector)
+}
+
 /** MOV from CR0, CR2, CR3 and CR4 at CPL 0. */
 const moveFromControl: Emit = (e) => {
   const index = e.b.let(e.get(1) as I32)
@@ -152,12 +191,20 @@ const moveFromControl: Emit = (e) => {
 export const KERNEL_ROWS: readonly Row[] = [
   row('SYSCALL', '0F 05', '', syscall, { ...ENDS, feature: 'syscall', intercept: 'syscall' }),
   row('SYSRET', '0F 07', '', sysret, { ...ENDS, feature: 'syscall' }),
+  row('SYSENTER', '0F 34', '', sysenter, { ...ENDS, feature: 'sep', intercept: 'sysenter' }),
+  row('SYSEXIT', '0F 35', '', sysexit, { ...ENDS, feature: 'sep' }),
   row('SWAPGS', '0F 01 /7 rm=0 o64', '', swapgs, U),
   row('RDFSBASE', 'F3 0F AE /0 mod3 o64', 'Ry', readBase(L.SEG_FS), { ...U, feature: 'fsgsbase' }),
   row('RDGSBASE', 'F3 0F AE /1 mod3 o64', 'Ry', readBase(L.SEG_GS), { ...U, feature: 'fsgsbase' }),
   row('WRFSBASE', 'F3 0F AE /2 mod3 o64', 'Ry', writeBase(L.SEG_FS), { ...U, feature: 'fsgsbase' }),
   row('WRGSBASE', 'F3 0F AE /3 mod3 o64', 'Ry', writeBase(L.SEG_GS), { ...U, feature: 'fsgsbase' }),
   row('STI', 'FB', '', setInterrupts, U),
+  row('PUSH', '06 i64', '', pushSegment(L.SEG_ES), U),
+  row('PUSH', '0E i64', '', pushSegment(L.SEG_CS), U),
+  row('PUSH', '16 i64', '', pushSegment(L.SEG_SS), U),
+  row('PUSH', '1E i64', '', pushSegment(L.SEG_DS), U),
+  row('PUSH', '0F A0 d64', '', pushSegment(L.SEG_FS), U),
+  row('PUSH', '0F A8 d64', '', pushSegment(L.SEG_GS), U),
   row('MOV', '8C /r', 'Ev,Sw', moveFromSegment, U),
   row('MOV', '0F 20 /r', 'Rq,Cq', moveFromControl, U),
 ]

@@ -33,19 +33,11 @@ const transfers: readonly Row[] = [
   row('INT3', 'CC', '', host('int3'), { ...ENDS, intercept: 'software-interrupt' }),
   row('INT1', 'F1', '', host('int1'), ENDS),
   row('INTO', 'CE i64', '', host('into'), { ...U, intercept: 'software-interrupt' }),
-  row('SYSENTER', '0F 34', '', host('sysenter'), { ...ENDS, feature: 'sep', intercept: 'sysenter' }),
-  row('SYSEXIT', '0F 35', '', host('sysexit'), { ...ENDS, feature: 'sep' }),
   row('HLT', 'F4', '', host('hlt'), { ...ENDS, intercept: 'hlt' }),
 ]
 
 const segments: readonly Row[] = [
   row('MOV', '8E /r', 'Sw,Ew', host('mov-to-segment'), U),
-  row('PUSH', '06 i64', '', host('push-es'), U),
-  row('PUSH', '0E i64', '', host('push-cs'), U),
-  row('PUSH', '16 i64', '', host('push-ss'), U),
-  row('PUSH', '1E i64', '', host('push-ds'), U),
-  row('PUSH', '0F A0 d64', '', host('push-fs'), U),
-  row('PUSH', '0F A8 d64', '', host('push-gs'), U),
   row('POP', '07 i64', '', host('pop-es'), U),
   row('POP', '17 i64', '', host('pop-ss'), U),
   row('POP', '1F i64', '', host('pop-ds'), U),

@@ -5,6 +5,7 @@ import type { GuestEvent } from './events.ts'
 import { changeableFlags, flagsWith } from './flags.ts'
 import { isCanonicalHigh } from './mode-state.ts'
 import { dropPrivilegedSegments, setBasedAtZero } from './segments.ts'
+import { attributesOfHigh, baseOfHalves, gdtEntry, limitOfHalves, supervisor, tableEntry } from './tables.ts'
 
 /**
  * Events and returns as a 64-bit kernel has them: 64-bit code on both sides, the GDT's flat segments, everything in the TLB. Numbers only, and
@@ -18,29 +19,6 @@ const CODE64 = 0x209900
 /** Present, accessed, writable data that does not expand down. */
 const STACK_MASK = 0x9f00
 const STACK = 0x9300
-
-/** Machine address of supervisor data the TLB knows, within one page and aligned for 32-bit loads; -1. */
-function supervisor(c: SystemContext, low: number, high: number, bytes: number, write: boolean): number {
-  if ((low & 0xfff) + bytes > 0x1000 || low & 3) return -1
-  return c.tlb.find(L.TLB_SUPERVISOR, low, high, write)
-}
-
-/** Machine address of a field of a descriptor table or the TSS; -1: not in the TLB, beyond the limit, or at a place addition would have to carry to. */
-function tableEntry(c: SystemContext, base: number, limit: number, offset: number, bytes: number): number {
-  const { state } = c
-  const low = state.u32(base) + offset
-  if (offset + bytes - 1 > state.u32(limit) || low > 0xffffffff) return -1
-  return supervisor(c, low, state.u32(base + 4), bytes, false)
-}
-
-const gdtEntry = (c: SystemContext, selector: number): number => (selector & 4 ? -1 : tableEntry(c, L.GDTR_BASE, L.GDTR_LIMIT, selector & 0xfff8, 8))
-
-const attributesOf = (high: number): number => ((high >>> 8) & 0xff) | ((high >>> 12) & 0xf00)
-const limitOf = (low: number, high: number): number => {
-  const limit = (low & 0xffff) | (high & 0xf0000)
-  return high & 0x800000 ? ((limit << 12) | 0xfff) >>> 0 : limit
-}
-const basedAtZero = (low: number, high: number): boolean => low >>> 16 === 0 && (high & 0xff0000ff) === 0
 
 const TSS_BASE = L.segment(L.SEG_TR) + L.SEG_BASE
 const TSS_LIMIT = L.segment(L.SEG_TR) + L.SEG_LIMIT
@@ -99,7 +77,7 @@ export function deliverLong(
   state.setU32(L.REGS + 4 * 8, top)
   state.setU32(L.REGS + 4 * 8 + 4, stackHigh)
   if (cpl !== 0) setBasedAtZero(state, L.SEG_SS, 0, 0, 0)
-  setBasedAtZero(state, L.SEG_CS, selector & 0xfffc, 0xffffffff, attributesOf(descriptor))
+  setBasedAtZero(state, L.SEG_CS, selector & 0xfffc, 0xffffffff, attributesOfHigh(descriptor))
   state.setU32(L.CPL, 0)
   state.setU32(L.RIP, ((low & 0xffff) | (middle & 0xffff0000)) >>> 0)
   state.setU32(L.RIP + 4, offsetHigh)
@@ -137,9 +115,9 @@ export function returnLong(c: SystemContext): boolean {
     if (entry < 0) return false
     const d = u32[entry >>> 2]!
     const high = u32[(entry >>> 2) + 1]!
-    if ((high & STACK_MASK) !== STACK || ((high >>> 13) & 3) !== rpl || (stack & 3) !== rpl || !basedAtZero(d, high)) return false
-    stackLimit = limitOf(d, high)
-    stackAttributes = attributesOf(high)
+    if ((high & STACK_MASK) !== STACK || ((high >>> 13) & 3) !== rpl || (stack & 3) !== rpl || baseOfHalves(d, high) !== 0) return false
+    stackLimit = limitOfHalves(d, high)
+    stackAttributes = attributesOfHigh(high)
   }
 
   const image = u32[slot + 4]!
@@ -149,7 +127,7 @@ export function returnLong(c: SystemContext): boolean {
   state.setU32(L.REGS + 4 * 8, u32[slot + 6]!)
   state.setU32(L.REGS + 4 * 8 + 4, u32[slot + 7]!)
   setBasedAtZero(state, L.SEG_SS, stack, stackLimit, stackAttributes)
-  setBasedAtZero(state, L.SEG_CS, selector, 0xffffffff, attributesOf(descriptor))
+  setBasedAtZero(state, L.SEG_CS, selector, 0xffffffff, attributesOfHigh(descriptor))
   state.setU32(L.CPL, rpl)
   state.eflags = flagsWith(state.eflags, image, mask)
   if (rpl > cpl) dropPrivilegedSegments(state)

@@ -11,14 +11,15 @@ import type { Descriptor } from './descriptors.ts'
 import { isCanonical } from './mode-state.ts'
 import { readCell, readE, setZero, storeWord, writeCell } from './operands.ts'
 import { loadSegment, nullSegment, setSegment } from './segments.ts'
-import { currentStack, peekFrame, pushFrame, setStackPointer, stackPointer } from './stack.ts'
+import { currentStack, peekFrame, setStackPointer, stackPointer } from './stack.ts'
 import { requirePrivileged, requireProtected, requireUmip } from './privilege.ts'
 
 /** MOV Sreg, r/m16. The rows give ModRM.reg as the segment number. */
 export const movToSegment: HostFunction = (c, i) => {
   const index = i.regNumber
   if (index === L.SEG_CS || index > 5) throw new GuestFault(UD)
-  loadSegment(c, index, Number(readE(c, i, 2)))
+  const selector = i.memory ? Number(readE(c, i, 2)) : c.state.u32(i.rmCell) & 0xffff
+  loadSegment(c, index, selector)
   return afterLoad(c, i, index)
 }
 
@@ -28,11 +29,6 @@ function afterLoad(c: SystemContext, i: HostInstruction, index: number): number 
   c.inhibitInterrupts(true)
   c.state.rip = i.nextRip
   return STATUS_JUMP
-}
-
-const pushSegment = (index: number): HostFunction => (c, i) => {
-  const stack = currentStack(c)
-  setStackPointer(c.state, pushFrame(c, stack, stackPointer(c), i.width / 8, [BigInt(c.state.selector(index))]), stack.mask)
 }
 
 const popSegment = (index: number): HostFunction => (c, i) => {
@@ -187,7 +183,6 @@ const NAMES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const
 
 export const SEGMENT_FUNCTIONS: Readonly<Record<string, HostFunction>> = {
   'mov-to-segment': movToSegment,
-  ...Object.fromEntries(NAMES.map((name, index) => [`push-${name}`, pushSegment(index)])),
   ...Object.fromEntries(NAMES.filter((name) => name !== 'cs').map((name) => [`pop-${name}`, popSegment(NAMES.indexOf(name))])),
   ...Object.fromEntries(NAMES.filter((name) => name !== 'cs').map((name) => [`load-${name}`, loadFarPointer(NAMES.indexOf(name))])),
   sgdt: storeTable(L.GDTR_BASE, L.GDTR_LIMIT),

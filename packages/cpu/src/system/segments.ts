@@ -7,6 +7,7 @@ import {
   dplOf, isConforming, isNull, isPresent, isReadable, isWritableData, markAccessed, readDescriptor, rplOf, segmentOf, selectorError,
 } from './descriptors.ts'
 import type { Descriptor } from './descriptors.ts'
+import { attributesOfHigh, baseOfHalves, gdtEntry, limitOfHalves } from './tables.ts'
 
 /**
  * Writes a segment register with its hidden part and derives what generated code checks: first and last valid offset and
@@ -20,8 +21,12 @@ export function setSegment(state: CpuState, index: number, value: SegmentRegiste
 
 /** A segment with base 0: the selector and the descriptor's limit and attributes are all there is. */
 export function setBasedAtZero(state: CpuState, index: number, selector: number, limit: number, attributes: number): void {
+  setBased(state, index, selector, 0, limit, attributes)
+}
+
+function setBased(state: CpuState, index: number, selector: number, base: number, limit: number, attributes: number): void {
   const at = L.segment(index)
-  state.setU32(at + L.SEG_BASE, 0)
+  state.setU32(at + L.SEG_BASE, base)
   state.setU32(at + L.SEG_BASE + 4, 0)
   setHidden(state, at, selector, limit, attributes)
 }
@@ -94,9 +99,38 @@ export function stackSegment(c: SystemContext, selector: number): SegmentRegiste
   return segmentOf(markAccessed(c, stackDescriptor(c, selector, state.cpl)), selector)
 }
 
+/** High half of a descriptor: present segment, accessed. */
+const USABLE = 0x9100
+
+/** DS, ES, FS or GS from a descriptor of the GDT that is all right and known to the TLB, or null. False: dataSegment has to look. */
+function loadData(c: SystemContext, index: number, selector: number): boolean {
+  const { state } = c
+  if (isNull(selector)) {
+    setBasedAtZero(state, index, selector, 0, 0)
+    return true
+  }
+  const at = gdtEntry(c, selector)
+  if (at < 0) return false
+  const low = state.memory.u32[at >>> 2]!
+  const high = state.memory.u32[(at >>> 2) + 1]!
+  const dpl = (high >>> 13) & 3
+  // Data, or code that can be read and does not conform.
+  const readable = !(high & 0x800) || (high & 0x600) === 0x200
+  if ((high & USABLE) !== USABLE || !readable || dpl < state.cpl || dpl < rplOf(selector)) return false
+  setBased(state, index, selector, baseOfHalves(low, high), limitOfHalves(low, high), attributesOfHigh(high))
+  return true
+}
+
 /** MOV/POP/Lxx to a segment register other than CS. */
 export function loadSegment(c: SystemContext, index: number, selector: number): void {
   const { state } = c
+  const permissions = L.segment(index) + L.SEG_PERMISSIONS
+  const flat = state.u32(permissions) & L.SEG_FLAT
+  if (index !== L.SEG_SS && state.protectedMode && !state.virtual8086 && loadData(c, index, selector)) {
+    // Whether they are flat is part of the mode of 32-bit code.
+    if ((state.u32(permissions) & L.SEG_FLAT) !== flat && (state.u32(L.CODE_MODE) & L.MODE_SIZE) === L.MODE_32) c.modeChanged()
+    return
+  }
   if (!state.protectedMode || state.virtual8086) loadRealSegment(state, index, selector)
   else setSegment(state, index, index === L.SEG_SS ? stackSegment(c, selector) : dataSegment(c, selector))
   if (index === L.SEG_SS || (state.u32(L.CODE_MODE) & L.MODE_SIZE) === L.MODE_32) c.modeChanged()
