@@ -1,6 +1,6 @@
 // FLD, FST, FILD, FIST, FISTTP, FBLD, FBSTP: conversions between the double extended format and what stands in memory.
 import {
-  BIAS, denormalStops, exponent80, invalid80, isDenormal80, isInfinite80, isNan80, isSignalling80, isUnsupported, rounding, sign80, significand80
+  BIAS, denormalStops, exponent80, invalid80, isDenormal80, isInfinite80, isNan80, isPlain, isSignalling80, isUnsupported, rounding, sign80, significand80
 } from './f80-format'
 import { C1, DE, IE, MSB, OE, PE, UE, condition, expResult, raise, result80, setCondition, sigResult } from './state'
 import { low, roundsUp, shiftRightJam } from './wide'
@@ -56,7 +56,19 @@ export function f80_toF32(am: u64, ae: i32, cw: i32): i32 {
 export function f80_toF64(am: u64, ae: i32, cw: i32): u64 {
   return store(am, ae, cw, 53, 1023, 63)
 }
+@inline
 function store(am: u64, ae: i32, cw: i32, n: i32, bias: i32, signBit: i32): u64 {
+  const to = (ae & 0x7fff) - BIAS + bias
+  if (isPlain(ae, am) && (cw & 0xc3f) == 0x3f && u32(to - 1) < u32(2 * bias - 1)) {
+    const lost = am << n
+    const up = lost > MSB || (lost == MSB && ((am >> (64 - n)) & 1) != 0)
+    if (lost) raise(PE)
+    setCondition(up ? C1 : 0)
+    return (u64(sign80(ae)) << signBit) | ((u64(to - 1) << (n - 1)) + (am >> (64 - n)) + u64(up))
+  }
+  return storeAny(am, ae, cw, n, bias, signBit)
+}
+function storeAny(am: u64, ae: i32, cw: i32, n: i32, bias: i32, signBit: i32): u64 {
   setCondition(0)
   const s = sign80(ae)
   const sign = u64(s) << signBit

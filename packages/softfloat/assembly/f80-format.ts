@@ -58,6 +58,30 @@ export function stops80(pending: i32, cw: i32): bool {
   return (pending & ~cw) != 0
 }
 
+/** A normal number: neither zero, denormal, infinite, NaN nor unsupported. */
+@inline
+export function isPlain(se: i32, sig: u64): bool {
+  return u32((se & 0x7fff) - 1) < 0x7ffe && i64(sig) < 0
+}
+/** All exceptions masked, 64 bits of precision, to nearest, and no widened denormal: as programs have it. */
+@inline
+export function isUsual(cw: i32): bool {
+  return (cw & (DENORMAL_OPERAND | 0xf3f)) == 0x33f
+}
+/** Rounds to nearest a normalised significand and what is behind it. False, and nothing done, unless the result is a normal number. */
+@inline
+export function finishPlain(sign: i32, exponent: i32, h: u64, l: u64): bool {
+  const up = l > MSB || (l == MSB && (h & 1) != 0)
+  h += u64(up)
+  const carried = up && h == 0
+  const e = exponent + i32(carried)
+  if (u32(e - 1) >= 0x7ffe) return false
+  result80(sign | e, carried ? MSB : h)
+  if (l) raise(PE)
+  setCondition(up ? C1 : 0)
+  return true
+}
+
 export function invalid80(): void {
   raise(IE)
   result80(0xffff, 0xc000000000000000)
