@@ -2,25 +2,31 @@ import { CodedError } from '@entresol/kit'
 import { ModuleBuilder } from '@entresol/wasm-builder'
 import { HELPER_GLOBALS, HELPER_TYPES } from '../helpers.ts'
 import { REGION_TYPE } from './core.ts'
-import { emitRegion } from './emit-region.ts'
-import type { RegionImports } from './emit-region.ts'
+import { emitRegion, loopsOf } from './emit-region.ts'
+import type { RegionImports, RegionLoops } from './emit-region.ts'
 import { TlbStrategy } from './memory-access.ts'
 import type { RegionCode } from './region.ts'
 
 /** A row called a helper: the module is built again with them imported, which most modules need not pay for. */
 class NeedsHelpers extends Error {}
+/** A loop uses registers that were not known of: once more, now that they are. */
+class MoreRegisters extends Error {}
 
 /** A module of regions, exported as r0, r1 …; imports env.memory, env.chain, env.fill, env.words, env.prepare and, where rows call them, helpers. */
 export function buildBatch(regions: readonly RegionCode[], shared: boolean): Uint8Array<ArrayBuffer> {
-  try {
-    return build(regions, shared, false)
-  } catch (error) {
-    if (!(error instanceof NeedsHelpers)) throw error
-    return build(regions, shared, true)
+  const loops = regions.map((code) => loopsOf(code.region))
+  let helpers = false
+  for (;;) {
+    try {
+      return build(regions, loops, shared, helpers)
+    } catch (error) {
+      if (error instanceof NeedsHelpers) helpers = true
+      else if (!(error instanceof MoreRegisters)) throw error
+    }
   }
 }
 
-function build(regions: readonly RegionCode[], shared: boolean, withHelpers: boolean): Uint8Array<ArrayBuffer> {
+function build(regions: readonly RegionCode[], loops: readonly RegionLoops[], shared: boolean, withHelpers: boolean): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder()
   module.importMemory('env', 'memory', 1, 65536, shared)
   const chain = module.importFunction('env', 'chain', { params: ['i32', 'i64'], results: ['i32'] })
@@ -45,7 +51,7 @@ function build(regions: readonly RegionCode[], shared: boolean, withHelpers: boo
     const { index, builder } = module.func(REGION_TYPE, `r${n}`)
     // What profilers of the engine show.
     module.nameFunction(index, `guest+${(code.pages.get(0)!.frame + code.region.blocks[code.region.entries[0]!]!.offset).toString(16)}`)
-    emitRegion(builder, code, imports)
+    if (!emitRegion(builder, code, loops[n]!, imports)) throw new MoreRegisters()
   })
   return module.encode()
 }

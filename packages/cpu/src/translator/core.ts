@@ -5,7 +5,9 @@ import * as R from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import { emitWords, KIND_WORDS, KINDS } from './lazy-flags.ts'
 
-/** A region: (cpu, entry number, RIP of its page's first byte) → REGION_* of interpreter/records.ts, RIP in the state block. */
+/** Added to an entry number: the region has to see that its pages are mapped as they were. */
+export const CHECK_PAGES = 0x80000000
+/** A region: (cpu, entry number, RIP of the entry's page) → REGION_* of interpreter/records.ts, RIP in the state block. */
 export const REGION_TYPE: FunctionType = { params: ['i32', 'i32', 'i64'], results: ['i32'] }
 
 /** What regions import, and the interpreter: see `buildCore`. */
@@ -67,7 +69,7 @@ function emitEnter(module: ModuleBuilder, regionType: number, words: number): vo
   const entry = f.param('i32', 2).get
   f.store('i64', cpu, L.FLAGS_B, i64.load32_u(cpu, L.FLAGS_AUX))
   f.store('i32', cpu, L.FLAGS_KIND, i32.const(KIND_WORDS))
-  const status = f.let(callIndirectExpr('i32', regionType, 0, slot, [cpu, entry, i64.load(cpu, L.PAGE_RIP)]))
+  const status = f.let(callIndirectExpr('i32', regionType, 0, slot, [cpu, i32.or(entry, i32.const(CHECK_PAGES)), i64.load(cpu, L.PAGE_RIP)]))
   const kind = f.let(i32.load(cpu, L.FLAGS_KIND))
   f.if(kind,
     () => f.call(words, cpu, kind, i64.load(cpu, L.FLAGS_RESULT), i64.load(cpu, L.FLAGS_B)),
@@ -107,7 +109,7 @@ function emitChain(module: ModuleBuilder, regionType: number): void {
     f.store('i32', known, L.CHAIN + L.CHAIN_GENERATION_SEEN, i32.load(cpu, L.CHAIN_GENERATION))
     f.store('i32', known, L.CHAIN + L.CHAIN_SLOT, regionSlot)
     f.store('i32', known, L.CHAIN + L.CHAIN_REGION_ENTRY, entry)
-    f.returnCallIndirect(regionType, 0, regionSlot, cpu, entry, page)
+    f.returnCallIndirect(regionType, 0, regionSlot, cpu, i32.or(entry, i32.const(CHECK_PAGES)), page)
   })
   f.store('i64', cpu, L.RIP, rip)
   f.emit(i32.const(R.REGION_LEFT))

@@ -6,11 +6,11 @@ import * as L from '../state/layout.ts'
 import { RegionEmitter } from './emitter.ts'
 import type { BlockContext, InstructionExits, RegionFunctions } from './emitter.ts'
 import { KIND_WORDS, LazyFlags } from './lazy-flags.ts'
-import { RegionLocals } from './locals.ts'
+import { LoopRegisters, RegionLocals } from './locals.ts'
 import type { MemoryStrategy } from './memory-access.ts'
-import { PageWindows } from './page-windows.ts'
-import type { Block, Region, RegionCode } from './region.ts'
-import { Structure } from './structure.ts'
+import type { PageWindows } from './page-windows.ts'
+import type { Region, RegionCode } from './region.ts'
+import { isLoop, stronglyConnected, Structure } from './structure.ts'
 
 /** What a region's function calls. */
 export interface RegionImports extends RegionFunctions {
@@ -23,14 +23,34 @@ export interface RegionImports extends RegionFunctions {
 /** `how` a region is left for the interpreter: REGION_*, and instructions to take back from what was burnt, less one. */
 const HOW_BURNT_SHIFT = 2
 
-/** Writes the function of one region: see REGION_TYPE. */
-export function emitRegion(f: FunctionBuilder, code: RegionCode, imports: RegionImports): void {
-  new RegionWriter(f, code, imports).write()
+/** The loops of a region that are in no other one, by block. */
+export type RegionLoops = readonly (LoopRegisters | undefined)[]
+
+export function loopsOf(region: Region): RegionLoops {
+  const { successors } = region
+  const loops: (LoopRegisters | undefined)[] = new Array(successors.length).fill(undefined)
+  for (const component of stronglyConnected(successors, successors.map((_, n) => n), new Set())) {
+    if (!isLoop(successors, component)) continue
+    const loop = new LoopRegisters()
+    for (const block of component) loops[block] = loop
+  }
+  return loops
+}
+
+/**
+ * Writes the function of one region: see REGION_TYPE. False when a loop turned out to use registers that were not known of: then the function
+ * is not right yet, and has to be written again into a new builder, with the same `loops`.
+ */
+export function emitRegion(f: FunctionBuilder, code: RegionCode, loops: RegionLoops, imports: RegionImports): boolean {
+  for (const loop of loops) if (loop) loop.grew = false
+  new RegionWriter(f, code, loops, imports).write()
+  return !loops.some((loop) => loop?.grew)
 }
 
 /** What straight code has learnt. */
 interface Knowledge {
   readonly windows: PageWindows
+  readonly cached: ReadonlySet<number>
   readonly units: ReadonlySet<string>
 }
 
@@ -53,14 +73,17 @@ class RegionWriter {
   readonly #kinds: (number | 'unknown' | undefined)[] = []
   readonly #written = new Set<number>()
   readonly #ends: (Knowledge | undefined)[] = []
-  #leave: Label | undefined
-  #chain: Label | undefined
+  readonly #loops: RegionLoops
+  /** Ways out of the function: for the interpreter, and to another region; from a loop, by storing its registers. */
+  readonly #leave = new Map<LoopRegisters | undefined, Label>()
+  readonly #chain = new Map<LoopRegisters | undefined, Label>()
 
-  constructor(f: FunctionBuilder, code: RegionCode, imports: RegionImports) {
+  constructor(f: FunctionBuilder, code: RegionCode, loops: RegionLoops, imports: RegionImports) {
     this.#f = f
     const { region } = code
     this.#region = region
     this.#code = code
+    this.#loops = loops
     this.#mode64 = code.mode === L.MODE_64
     this.#imports = imports
     this.#cpu = f.param('i32', 0).get
@@ -77,15 +100,37 @@ class RegionWriter {
   write(): void {
     const f = this.#f
     const locals = this.#locals
-    f.block((leave) => {
-      this.#leave = leave
-      f.block((chain) => {
-        this.#chain = chain
-        const { successors, entries } = this.#region
-        new Structure(f, { successors, entries }, this.#entry, (n, goto) => this.#block(n, goto), (target) => this.#backEdge(target)).emit()
+    const loops = [...new Set(this.#loops)].filter((loop) => loop !== undefined)
+    /** Labels of one way out: a loop's own stores lead to the common one. */
+    const open = (labels: Map<LoopRegisters | undefined, Label>, at: number, body: () => void): void => {
+      if (at === loops.length) {
+        body()
+        return
+      }
+      f.block((label) => {
+        labels.set(loops[at], label)
+        open(labels, at + 1, body)
       })
-      locals.store()
-      f.returnCall(this.#imports.chain, this.#cpu, this.#target.get)
+      locals.leaveLoop(loops[at]!)
+      f.br(labels.get(undefined)!)
+    }
+    f.block((leave) => {
+      this.#leave.set(undefined, leave)
+      open(this.#leave, 0, () => {
+        f.block((chain) => {
+          this.#chain.set(undefined, chain)
+          open(this.#chain, 0, () => {
+            const { successors, entries } = this.#region
+            new Structure(f, { successors, entries }, this.#entry, {
+              block: (n, goto) => this.#block(n, goto),
+              enterLoop: (head) => locals.enterLoop(this.#loops[head]!),
+              backEdge: (target) => this.#backEdge(target),
+            }).emit()
+          })
+        })
+        locals.store()
+        f.returnCall(this.#imports.chain, this.#cpu, this.#target.get)
+      })
     })
     const how = this.#how.get
     f.set(locals.fuel, i32.sub(i32.add(locals.fuel.get, i32.const(1)), i32.shr_s(how, i32.const(HOW_BURNT_SHIFT))))
@@ -117,22 +162,26 @@ class RegionWriter {
     const f = this.#f
     const { pageRip } = this.#locals
     const { region, pages, slot, mode } = this.#code
+    const check = f.let(i32.lt_s(this.#entry.get, i32.const(0)))
+    f.set(this.#entry, i32.and(this.#entry.get, i32.const(0x7fffffff)))
     region.entries.forEach((block, n) => {
       const distance = region.blocks[block]!.offset & ~0xfff
       if (distance === 0) return
       f.if(i32.eq(this.#entry.get, i32.const(n + 1)), () => f.set(pageRip, i64.sub(pageRip.get, i64.const(distance))))
     })
     if (pages.size === 1) return
-    let mapped: I32 = i32.const(1)
-    for (const [distance, page] of pages) {
-      const linear = this.#ripAt(i64.const(distance))
-      const at = f.let(i32.add(i32.load(this.#cpu, L.TLB_BASE),
-        i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))))
-      const same = i32.and(i64.eq(i64.load(at, L.TLB_FETCH), i64.or(linear, i64.const(mode))), i32.eq(i32.load(at, L.TLB_CODE), i32.const(page.table)))
-      mapped = i32.and(mapped, same)
-    }
-    f.if(i32.eqz(mapped), () => {
-      f.if(i32.eqz(callExpr('i32', this.#imports.prepare, [i32.const(slot), this.#entry.get, pageRip.get])), () => f.return(i32.const(R.REGION_BAILED)))
+    f.if(check, () => {
+      let mapped: I32 = i32.const(1)
+      for (const [distance, page] of pages) {
+        const linear = this.#ripAt(i64.const(distance))
+        const at = f.let(i32.add(i32.load(this.#cpu, L.TLB_BASE),
+          i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))))
+        const same = i32.and(i64.eq(i64.load(at, L.TLB_FETCH), i64.or(linear, i64.const(mode))), i32.eq(i32.load(at, L.TLB_CODE), i32.const(page.table)))
+        mapped = i32.and(mapped, same)
+      }
+      f.if(i32.eqz(mapped), () => {
+        f.if(i32.eqz(callExpr('i32', this.#imports.prepare, [i32.const(slot), this.#entry.get, pageRip.get])), () => f.return(i32.const(R.REGION_BAILED)))
+      }, undefined, { likely: false })
     }, undefined, { likely: false })
   }
 
@@ -141,15 +190,15 @@ class RegionWriter {
     return this.#mode64 ? rip : i64.and(rip, i64.const(0xffffffffn))
   }
 
-  #leaveAt(offset: number, status: number, burnt: number): void {
+  #leaveAt(block: number, offset: number, status: number, burnt: number): void {
     this.#f.set(this.#exit, i32.const(offset))
     this.#f.set(this.#how, i32.const(status | ((burnt + 1) << HOW_BURNT_SHIFT)))
-    this.#f.br(this.#leave!)
+    this.#f.br(this.#leave.get(this.#loops[block])!)
   }
 
   /** Jumps back look at the fuel: interrupts wait no longer than one way round. */
   #backEdge(target: number): void {
-    this.#f.if(i32.lt_s(this.#locals.fuel.get, i32.const(0)), () => this.#leaveAt(this.#region.blocks[target]!.offset, R.REGION_LEFT, 0), undefined, { likely: false })
+    this.#f.if(i32.lt_s(this.#locals.fuel.get, i32.const(0)), () => this.#leaveAt(target, this.#region.blocks[target]!.offset, R.REGION_LEFT, 0), undefined, { likely: false })
   }
 
   #burn(instructions: number): void {
@@ -164,7 +213,7 @@ class RegionWriter {
     const flags = new LazyFlags(f, this.#locals, this.#kindAt(n), () => this.#anyToWords())
     const known = this.#onlyWay(n)
     const units = new Set(known?.units)
-    this.#locals.windows = new PageWindows(known?.windows)
+    this.#locals.begin(this.#loops[n], known?.cached, known?.windows)
     const context: BlockContext = {
       f, cpu: this.#cpu, locals: this.#locals, memory: this.#memory, functions: this.#imports, flags, units, mode64: this.#mode64, arm: f.arm,
     }
@@ -172,10 +221,12 @@ class RegionWriter {
       const to = this.#blockAt.get(offset)
       if (to === undefined || !this.#region.successors[n]!.includes(to)) {
         f.set(this.#target, this.#ripAt(i64.const(offset)))
-        f.br(this.#chain!)
+        f.br(this.#chain.get(this.#loops[n])!)
         return
       }
       this.#meet(to, flags.kind)
+      const loop = this.#loops[n]
+      if (loop && loop !== this.#loops[to]) this.#locals.leaveLoop(loop)
       goto(to)
     }
     const { instructions } = block
@@ -184,10 +235,10 @@ class RegionWriter {
       const last = at === instructions.length - 1
       // The whole block is paid for before its last instruction, which may transfer control.
       if (last) this.#burn(instructions.length)
-      this.#instruction(context, instruction, offset, last ? -1 : at, block, go)
+      this.#instruction(context, instruction, offset, last ? -1 : at, n, go)
       offset += instruction.length
     })
-    this.#ends[n] = { windows: this.#locals.windows, units }
+    this.#ends[n] = { windows: this.#locals.windows, cached: this.#locals.cached, units }
     if (!block.ends) go(block.end)
   }
 
@@ -203,10 +254,11 @@ class RegionWriter {
     return only === undefined ? undefined : this.#ends[only]
   }
 
-  #instruction(context: BlockContext, instruction: DecodedInstruction, offset: number, burnt: number, block: Block, go: (offset: number) => void): void {
+  #instruction(context: BlockContext, instruction: DecodedInstruction, offset: number, burnt: number, n: number, go: (offset: number) => void): void {
     const f = this.#f
+    const block = this.#region.blocks[n]!
     const exits: InstructionExits = {
-      bail: () => this.#leaveAt(offset, R.REGION_BAILED, burnt),
+      bail: () => this.#leaveAt(n, offset, R.REGION_BAILED, burnt),
       branch: () => go(block.target!),
       jump: (rip) => {
         const target = f.let(rip)
@@ -214,11 +266,11 @@ class RegionWriter {
           if (this.#blockAt.has(site)) f.if(i64.eq(target, this.#ripAt(i64.const(site))), () => go(site))
         }
         f.set(this.#target, target)
-        f.br(this.#chain!)
+        f.br(this.#chain.get(this.#loops[n])!)
       },
       repeat: () => {
         this.#burn(1)
-        f.if(i32.lt_s(this.#locals.fuel.get, i32.const(0)), () => this.#leaveAt(offset, R.REGION_LEFT, burnt))
+        f.if(i32.lt_s(this.#locals.fuel.get, i32.const(0)), () => this.#leaveAt(n, offset, R.REGION_LEFT, burnt))
         f.br(again!)
       },
     }

@@ -230,9 +230,9 @@ export class RegionEmitter implements Emitter {
     return this.#linearOnce = this.#segmented(this.#i.segment, offset, size, write)
   }
 
-  #translate(linear: () => I64, size: number, write: boolean, symbolic?: SymbolicAddress): I32 {
+  #translate(linear: () => I64, size: number, write: boolean, symbolic?: SymbolicAddress, block = false): I32 {
     const windows = this.b.arm === this.#c.arm ? this.#c.locals.windows : undefined
-    return this.#c.memory.address(this.b, { linear, symbolic, windows, size, write, bail: () => this.#exits.bail() })
+    return this.#c.memory.address(this.b, { linear, symbolic, windows, size, write, block, bail: () => this.#exits.bail() })
   }
 
   /** The memory operand by what registers hold; undefined where address size, segment or displacement make it more than their sum. */
@@ -580,7 +580,7 @@ export class RegionEmitter implements Emitter {
       },
       destinationAddress: (size, write) => {
         const linear = this.#segmented(mode64 ? L.SEG_DS : L.SEG_ES, masked(7), size, write)
-        return this.#translate(() => linear, size, write)
+        return this.#translate(() => linear, size, write, undefined, write && this.rep !== 'none')
       },
     }
   }

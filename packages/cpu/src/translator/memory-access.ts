@@ -1,8 +1,11 @@
 import { callExpr, i32, i64 } from '@entresol/wasm-builder'
 import type { FunctionBuilder, I32, I64, Local } from '@entresol/wasm-builder'
-import { SLOW_WRITE } from '../interpreter/records.ts'
+import { SLOW_BLOCK, SLOW_WRITE } from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import type { PageWindow, PageWindows, SymbolicAddress } from './page-windows.ts'
+
+/** A place in a page that no access is near to. */
+const NOWHERE = 1 << 20
 
 /** One access of translated code, checked as far as the mode of the code asks. */
 export interface TranslatedAccess {
@@ -15,6 +18,8 @@ export interface TranslatedAccess {
   /** Bytes. */
   readonly size: number
   readonly write: boolean
+  /** The store may go on to the end of the page: see SLOW_BLOCK. */
+  readonly block: boolean
   /** Leaves the region at this instruction; the interpreter carries it out. */
   bail(): void
 }
@@ -46,8 +51,11 @@ export class TlbStrategy implements MemoryStrategy {
     const window = symbolic && windows?.find(symbolic, write)
     if (window) return this.#near(f, access, window, symbolic.delta - window.delta)
     const linear = f.let(access.linear())
-    const address = this.#lookup(f, access, linear)
-    if (symbolic) windows?.note(f, symbolic, write, i32.wrap_i64(linear), address)
+    const inPage = f.local('i32')
+    f.set(inPage, i32.and(i32.wrap_i64(linear), i32.const(0xfff)))
+    // Where `fill` lets one store pass beside instructions, the next one has to ask again: nothing is near it.
+    const address = this.#lookup(f, access, linear, () => write && f.set(inPage, i32.const(NOWHERE)))
+    if (symbolic) windows?.note(f, symbolic, write, inPage.get, address)
     return address
   }
 
@@ -59,7 +67,7 @@ export class TlbStrategy implements MemoryStrategy {
     return address.get
   }
 
-  #lookup(f: FunctionBuilder, access: TranslatedAccess, linear: I64): I32 {
+  #lookup(f: FunctionBuilder, access: TranslatedAccess, linear: I64, missed: () => void): I32 {
     const { size, write } = access
     const index = i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))
     const entry = f.let(i32.add(this.#tlb, index))
@@ -67,12 +75,15 @@ export class TlbStrategy implements MemoryStrategy {
     const address = f.local('i32')
     f.if(i64.eq(i64.load(entry, write ? L.TLB_WRITE : L.TLB_READ), i64.and(last, i64.const(-4096n))),
       () => f.set(address, i32.add(i32.wrap_i64(linear), i32.load(entry, L.TLB_ADDEND))),
-      () => this.#call(f, access, linear, address), { likely: true })
+      () => {
+        this.#call(f, access, linear, address)
+        missed()
+      }, { likely: true })
     return address.get
   }
 
   #call(f: FunctionBuilder, access: TranslatedAccess, linear: I64, address: Local<'i32'>): void {
-    f.set(address, callExpr('i32', this.#fill, [this.#cpu, linear, i32.const(access.size | (access.write ? SLOW_WRITE : 0))]))
+    f.set(address, callExpr('i32', this.#fill, [this.#cpu, linear, i32.const(access.size | (access.write ? SLOW_WRITE : 0) | (access.block ? SLOW_BLOCK : 0))]))
     f.if(i32.eqz(address.get), () => access.bail(), undefined, { likely: false })
   }
 }

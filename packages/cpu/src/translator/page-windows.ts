@@ -1,4 +1,3 @@
-import { i32 } from '@entresol/wasm-builder'
 import type { FunctionBuilder, I32 } from '@entresol/wasm-builder'
 
 /** An address as a sum of unknown values that are the same where `key` is, plus a constant. */
@@ -65,14 +64,14 @@ export class PageWindows {
     return window && (window.write || !write) && Math.abs(address.delta - window.delta) < 4096 ? window : undefined
   }
 
-  /** An access was found to be memory: `linear` and `address` of its first byte. */
-  note(f: FunctionBuilder, at: SymbolicAddress, write: boolean, linear: I32, address: I32): void {
+  /** An access was found to be memory: place in its page and machine address of its first byte. */
+  note(f: FunctionBuilder, at: SymbolicAddress, write: boolean, inPage: I32, address: I32): void {
     const keep = (value: I32): I32 => {
       const local = f.lasting('i32')
       f.set(local, value)
       return local.get
     }
-    this.#windows.set(at.key, { delta: at.delta, write, inPage: keep(i32.and(linear, i32.const(0xfff))), address: keep(address) })
+    this.#windows.set(at.key, { delta: at.delta, write, inPage: keep(inPage), address: keep(address) })
   }
 
   /** Rights of access changed: what was checked must be checked again. */

@@ -8,8 +8,66 @@ export interface Graph {
   readonly entries: readonly number[]
 }
 
-/** Emits one block; it leaves by calling `goto` for every edge taken, and never falls through. */
-export type EmitBlock = (block: number, goto: (target: number) => void) => void
+/** Strongly connected components of `nodes` in topological order, edges to `heads` left out. */
+export function stronglyConnected(
+  successors: readonly (readonly number[])[], nodes: readonly number[], heads: { has(block: number): boolean },
+): number[][] {
+  const inside = new Set(nodes)
+  const index = new Map<number, number>()
+  const low = new Map<number, number>()
+  const onStack = new Set<number>()
+  const stack: number[] = []
+  const found: number[][] = []
+  const visit = (root: number): void => {
+    const work: { node: number; edges: number[]; at: number }[] = []
+    const enter = (node: number): void => {
+      index.set(node, index.size)
+      low.set(node, index.get(node)!)
+      stack.push(node)
+      onStack.add(node)
+      work.push({ node, edges: successors[node]!.filter((s) => inside.has(s) && !heads.has(s)), at: 0 })
+    }
+    enter(root)
+    while (work.length) {
+      const top = work.at(-1)!
+      if (top.at < top.edges.length) {
+        const next = top.edges[top.at++]!
+        if (!index.has(next)) enter(next)
+        else if (onStack.has(next)) low.set(top.node, Math.min(low.get(top.node)!, index.get(next)!))
+        continue
+      }
+      work.pop()
+      const parent = work.at(-1)
+      if (parent) low.set(parent.node, Math.min(low.get(parent.node)!, low.get(top.node)!))
+      if (low.get(top.node) !== index.get(top.node)) continue
+      const component: number[] = []
+      for (;;) {
+        const node = stack.pop()!
+        onStack.delete(node)
+        component.push(node)
+        if (node === top.node) break
+      }
+      found.push(component.sort((a, b) => a - b))
+    }
+  }
+  // Tarjan's order is reverse topological; later blocks first keeps the layout close to the code's.
+  for (const node of [...nodes].reverse()) if (!index.has(node)) visit(node)
+  return found.reverse()
+}
+
+/** A component that control can go round in. */
+export const isLoop = (successors: readonly (readonly number[])[], component: readonly number[]): boolean =>
+  component.length > 1 || successors[component[0]!]!.includes(component[0]!)
+
+/** How the blocks and edges of a graph are written. */
+export interface StructureWriter {
+  /** Emits one block; it leaves by calling `goto` for every edge taken, and never falls through. */
+  block(block: number, goto: (target: number) => void): void
+  /** Before a loop that is in no other one. */
+  enterLoop(head: number): void
+  /** Before a jump back, which may leave the function instead. */
+  backEdge(target: number): void
+}
 
 /**
  * Lays out any control-flow graph as structured control flow: strongly connected components become loops, forward edges leave nested
@@ -20,9 +78,7 @@ export class Structure {
   readonly #f: FunctionBuilder
   readonly #graph: Graph
   readonly #entry: Local<'i32'>
-  readonly #emitBlock: EmitBlock
-  /** Called before a jump back, which may leave the function instead. */
-  readonly #emitBackEdge: (target: number) => void
+  readonly #writer: StructureWriter
   /** Open loops: heads and the label that repeats them; `routed`: through `entry`. */
   readonly #heads = new Map<number, { label: Label; routed: boolean }>()
   /** Where a forward jump to a block goes now. */
@@ -30,12 +86,11 @@ export class Structure {
   /** Number by which `entry` names a block: entries first, then heads of irreducible loops. */
   readonly #names = new Map<number, number>()
 
-  constructor(f: FunctionBuilder, graph: Graph, entry: Local<'i32'>, emitBlock: EmitBlock, emitBackEdge: (target: number) => void) {
+  constructor(f: FunctionBuilder, graph: Graph, entry: Local<'i32'>, writer: StructureWriter) {
     this.#f = f
     this.#graph = graph
     this.#entry = entry
-    this.#emitBlock = emitBlock
-    this.#emitBackEdge = emitBackEdge
+    this.#writer = writer
     graph.entries.forEach((block) => this.#name(block))
   }
 
@@ -49,52 +104,6 @@ export class Structure {
     let name = this.#names.get(block)
     if (name === undefined) this.#names.set(block, name = this.#names.size + 1)
     return name
-  }
-
-  /** Components of `nodes` in topological order, edges to open heads left out. */
-  #components(nodes: readonly number[]): number[][] {
-    const inside = new Set(nodes)
-    const index = new Map<number, number>()
-    const low = new Map<number, number>()
-    const onStack = new Set<number>()
-    const stack: number[] = []
-    const found: number[][] = []
-    const edges = (n: number): number[] => this.#graph.successors[n]!.filter((s) => inside.has(s) && !this.#heads.has(s))
-    const visit = (root: number): void => {
-      const work: { node: number; edges: number[]; at: number }[] = []
-      const enter = (node: number): void => {
-        index.set(node, index.size)
-        low.set(node, index.get(node)!)
-        stack.push(node)
-        onStack.add(node)
-        work.push({ node, edges: edges(node), at: 0 })
-      }
-      enter(root)
-      while (work.length) {
-        const top = work.at(-1)!
-        if (top.at < top.edges.length) {
-          const next = top.edges[top.at++]!
-          if (!index.has(next)) enter(next)
-          else if (onStack.has(next)) low.set(top.node, Math.min(low.get(top.node)!, index.get(next)!))
-          continue
-        }
-        work.pop()
-        const parent = work.at(-1)
-        if (parent) low.set(parent.node, Math.min(low.get(parent.node)!, low.get(top.node)!))
-        if (low.get(top.node) !== index.get(top.node)) continue
-        const component: number[] = []
-        for (;;) {
-          const node = stack.pop()!
-          onStack.delete(node)
-          component.push(node)
-          if (node === top.node) break
-        }
-        found.push(component.sort((a, b) => a - b))
-      }
-    }
-    // Tarjan's order is reverse topological; later blocks first keeps the layout close to the code's.
-    for (const node of [...nodes].reverse()) if (!index.has(node)) visit(node)
-    return found.reverse()
   }
 
   /** Blocks of `component` that edges from outside of it reach. */
@@ -112,10 +121,9 @@ export class Structure {
   /** `routed`: blocks that control arriving at the top may want, by `entry`; dispatched there when `always`, else when it is nonzero. */
   #sequence(nodes: readonly number[], routed: ReadonlySet<number>, always: boolean): void {
     const f = this.#f
-    const components = this.#components(nodes)
-    const isLoop = (c: readonly number[]): boolean => c.length > 1 || (this.#graph.successors[c[0]!]!.includes(c[0]!) && !this.#heads.has(c[0]!))
+    const components = stronglyConnected(this.#graph.successors, nodes, this.#heads)
     const plans = components.map((nodes) => {
-      const loop = isLoop(nodes)
+      const loop = isLoop(this.#graph.successors, nodes) && !this.#heads.has(nodes[0]!)
       const wanted = nodes.filter((n) => routed.has(n))
       const heads = loop ? this.#realEntries(nodes, routed) : nodes
       return { nodes, loop, heads, wanted }
@@ -178,10 +186,11 @@ export class Structure {
   #component(plan: { nodes: readonly number[]; loop: boolean; heads: readonly number[]; wanted: readonly number[] }): void {
     const { nodes, loop, heads, wanted } = plan
     if (!loop) {
-      this.#emitBlock(nodes[0]!, (target) => this.#goto(target))
+      this.#writer.block(nodes[0]!, (target) => this.#goto(target))
       return
     }
     const routed = heads.length > 1
+    if (this.#heads.size === 0) this.#writer.enterLoop(heads[0]!)
     this.#f.loop((label) => {
       for (const head of heads) this.#heads.set(head, { label, routed })
       const inner = new Set(routed ? [...heads, ...wanted] : wanted.filter((n) => n !== heads[0]))
@@ -193,7 +202,7 @@ export class Structure {
   #goto(target: number): void {
     const f = this.#f
     const head = this.#heads.get(target)
-    if (head) this.#emitBackEdge(target)
+    if (head) this.#writer.backEdge(target)
     const { label, routed } = head ?? this.#forward.get(target)!
     if (routed) f.set(this.#entry, i32.const(this.#name(target)))
     f.br(label)

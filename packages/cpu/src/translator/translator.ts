@@ -168,6 +168,8 @@ export class Translator {
       if (mapped && mapped.table !== page.table) this.#remove(code)
     }
     if (good) return 1
+    // Nobody enters it unchecked now.
+    this.#memory.u32[(this.#state.base + L.CHAIN_GENERATION) >>> 2]!++
     const { offset } = code.region.blocks[code.region.entries[entry - 1]!]!
     const state = this.#state
     const rip = BigInt.asUintN(code.mode === L.MODE_64 ? 64 : 32, home + BigInt(offset))
