@@ -26,6 +26,32 @@ export interface CodeRegistry extends CodeWatch {
 }
 
 /**
+ * Counts stores to frames with code. Code that was is often data now (a freed page, an unpacked image): given up, the frame is written at full
+ * speed. Where code and data do share a frame, each time allows twice as many stores before the next.
+ */
+export class FrameStores {
+  /** By frame number: how many more until the frame is given up, and how many it will be the next time. */
+  readonly #frames = new Map<number, { left: number; next: number }>()
+
+  /** One more; false: enough. */
+  another(frame: number): boolean {
+    const stores = this.#frames.get(frame)
+    if (stores) return --stores.left > 0
+    this.#frames.set(frame, { left: STORES_BEFORE_DROP, next: 2 * STORES_BEFORE_DROP })
+    return true
+  }
+
+  /** There were enough: the next count begins. */
+  enough(frame: number): boolean {
+    const stores = this.#frames.get(frame)
+    if (!stores || stores.left > 0) return false
+    stores.left = stores.next
+    stores.next *= 2
+    return true
+  }
+}
+
+/**
  * Which frames of a machine memory are code for any of its vCPUs. x86 keeps instruction fetch coherent with the stores of every processor
  * (SDM vol. 3, 9.1.3), so a frame that one vCPU decoded is write-protected in the TLBs of all, and a write to it reaches all their decoded code.
  * For vCPUs that take turns in one thread.
@@ -34,8 +60,7 @@ export class CodeFrames implements CodeRegistry {
   /** vCPUs with decoded code, by frame number. */
   readonly #holders: Uint8Array
   readonly #members: CodeHolder[] = []
-  /** Stores beside the instructions of a frame: how many more until the frame is dropped, and how many it will be the next time. */
-  readonly #stores = new Map<number, { left: number; next: number }>()
+  readonly #stores = new FrameStores()
 
   constructor(memory: MachineMemory) {
     this.#holders = new Uint8Array(memory.frames)
@@ -63,22 +88,11 @@ export class CodeFrames implements CodeRegistry {
 
   sparesCode(address: number, length: number): boolean {
     for (const member of this.#members) if (member.overlaps(address, length)) return false
-    const frame = address >>> 12
-    const stores = this.#stores.get(frame)
-    if (stores) return --stores.left > 0
-    this.#stores.set(frame, { left: STORES_BEFORE_DROP, next: 2 * STORES_BEFORE_DROP })
-    return true
+    return this.#stores.another(address >>> 12)
   }
 
-  /**
-   * Code that was is often data now (a freed page, an unpacked image): given up, the frame is written at full speed. Where code and data do share
-   * a frame, each time allows twice as many stores before the next.
-   */
   giveUpCode(address: number): boolean {
-    const stores = this.#stores.get(address >>> 12)
-    if (!stores || stores.left > 0) return false
-    stores.left = stores.next
-    stores.next *= 2
+    if (!this.#stores.enough(address >>> 12)) return false
     for (const member of this.#members) member.drop((address & ~0xfff) >>> 0)
     return true
   }

@@ -1,3 +1,4 @@
+import { FrameStores } from './code-frames.ts'
 import type { CodeHolder, CodeRegistry } from './code-frames.ts'
 
 /** One word per machine frame, shared by the threads of a machine; bit n is vCPU n, of at most 32. */
@@ -27,6 +28,9 @@ export class SharedCodeFrames implements CodeRegistry {
   readonly #writers: Int32Array
   readonly #messages: CodeMessages
   readonly #members: CodeHolder[] = []
+  readonly #stores = new FrameStores()
+  /** Frames that other threads wrote often. */
+  readonly #tired = new Set<number>()
 
   constructor(vcpu: number, tables: CodeFrameTables, messages: CodeMessages) {
     this.#bit = 1 << vcpu
@@ -61,13 +65,20 @@ export class SharedCodeFrames implements CodeRegistry {
     return Atomics.load(this.#holders, index) === 0
   }
 
-  /** What other threads decode meanwhile is not known here. */
-  sparesCode(): boolean {
-    return false
+  /** Only where no other vCPU holds code of the frame: one that begins to waits for this store, which is over when the request is seen. */
+  sparesCode(address: number, length: number): boolean {
+    const index = address >>> 12
+    Atomics.or(this.#writers, index, this.#bit)
+    if (Atomics.load(this.#holders, index) & ~this.#bit) return false
+    for (const member of this.#members) if (member.overlaps(address, length)) return false
+    return this.#stores.another(index)
   }
 
-  giveUpCode(): boolean {
-    return false
+  giveUpCode(address: number): boolean {
+    const index = address >>> 12
+    if (Atomics.load(this.#holders, index) & ~this.#bit || !this.#stores.enough(index)) return false
+    for (const member of this.#members) member.drop((address & ~0xfff) >>> 0)
+    return this.writable((address & ~0xfff) >>> 0)
   }
 
   wrote(address: number, length: number): void {
@@ -82,8 +93,17 @@ export class SharedCodeFrames implements CodeRegistry {
     Atomics.and(this.#writers, frame >>> 12, ~this.#bit)
   }
 
-  /** Message: another thread wrote bytes that are code here. */
+  /** Message: another thread wrote bytes of a frame that has code here. */
   overwritten(address: number, length: number): void {
     for (const member of this.#members) member.wrote(address, length)
+    if (!this.#stores.another(address >>> 12)) this.#tired.add((address & ~0xfff) >>> 0)
+  }
+
+  /** Between two slices of generated code: gives up the frames that others write more than they are executed. */
+  giveUpTired(): void {
+    for (const frame of this.#tired) {
+      if (this.#stores.enough(frame >>> 12)) for (const member of this.#members) member.drop(frame)
+    }
+    this.#tired.clear()
   }
 }

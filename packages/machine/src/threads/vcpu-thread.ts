@@ -35,6 +35,7 @@ export class VcpuThread {
   readonly #port: VcpuPort
   readonly #clock: FollowingClock
   readonly #apic: LocalApic
+  readonly #codeFrames: SharedCodeFrames
   readonly #vcpu: SoftwareVcpu
   readonly #counters: Float64Array
   readonly #events: Uint32Array
@@ -49,7 +50,7 @@ export class VcpuThread {
     const { name, changes } = parseCpuOption(o.cpu)
     const model = createCpuModel(name, changes, { cpus: o.cpus, apicId: o.id })
     const physical = new AttachedPhysicalMap(o.map, (page, write) => void port.call(C.PREPARE, page, write ? 1 : 0, 0, 0))
-    const codeFrames = new SharedCodeFrames(o.id, o.codeFrames, port)
+    const codeFrames = this.#codeFrames = new SharedCodeFrames(o.id, o.codeFrames, port)
     const tsc = (): bigint => this.#vcpu?.tsc() ?? 0n
     const bus = new ApicBus()
     bus.onEndOfInterrupt(port)
@@ -148,6 +149,7 @@ export class VcpuThread {
       this.#codeLost = false
       this.#vcpu.code.flush()
     }
+    this.#codeFrames.giveUpTired()
     this.#port.exchange.apic(this.#port.vcpu).collect(this.#apic)
     if (this.#wanted) this.#vcpu.stop()
   }

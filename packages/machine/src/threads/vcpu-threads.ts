@@ -185,6 +185,7 @@ export class VcpuThreads {
       this.#codeLost = false
       this.#first?.code.flush()
     }
+    this.#frames.giveUpTired()
     const ended = this.#exchange.block(0) + X.ENDED
     for (let index = 0; index < 8; index++) {
       for (let bits = Atomics.exchange(words, ended + index, 0); bits !== 0; bits &= bits - 1) {
