@@ -581,6 +581,7 @@ export class InterpreterEmitter implements Emitter {
   get strings(): StringAccess {
     const mask = (): I64 => this.#addressMask()
     const cell = (number: number): I64 => i64.load(this.cpu, L.REGS + number * 8)
+    const block = this.rep === 'none' ? 0 : R.SLOW_BLOCK
     const at = (segmentCell: I32, pointer: I64, size: number, access: number): I32 => {
       const b = this.b
       const linear = b.local('i64')
@@ -606,7 +607,7 @@ export class InterpreterEmitter implements Emitter {
       destinationAddress: (size, write) => {
         const es = this.b.local('i32')
         this.b.if(this.#legacy(), () => this.b.set(es, i32.const(L.segment(L.SEG_ES))), () => this.b.set(es, i32.const(L.ZERO)))
-        return at(es.get, this.b.let(i64.and(cell(7), mask())), size, write ? R.SLOW_WRITE : 0)
+        return at(es.get, this.b.let(i64.and(cell(7), mask())), size, write ? R.SLOW_WRITE | block : 0)
       },
     }
   }

@@ -77,4 +77,6 @@ export const SLOW_WRITE = 0x100
 export const SLOW_STACK = 0x200
 /** The store follows a load of the same bytes: a staged access must read first. */
 export const SLOW_MODIFY = 0x400
+/** The store is the first of several that may go on, upwards, to the end of the page without asking again (REP STOS). */
+export const SLOW_BLOCK = 0x800
 export const SLOW_SIZE = 0xff

@@ -2,7 +2,7 @@ import {
   ACCESS_AC, ACCESS_FETCH, ACCESS_USER, ACCESS_WRITE, RIGHT_EXECUTE, RIGHT_WRITE,
 } from '@entresol/interfaces'
 import type { Bus, MachineMemory, PageWalker } from '@entresol/interfaces'
-import { SLOW_MODIFY, SLOW_SIZE, SLOW_STACK, SLOW_WRITE } from '../interpreter/records.ts'
+import { SLOW_BLOCK, SLOW_MODIFY, SLOW_SIZE, SLOW_STACK, SLOW_WRITE } from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
 import { AC, GP, GuestFault, PF, SS } from './fault.ts'
@@ -171,7 +171,7 @@ export class LinearMemory {
     if ((low & 0xfff) + size <= 0x1000) {
       const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, stack)
       if (address === FAULT) return 0
-      if (address >= 0 && (!write || this.#mayStore(address, size) || this.#code.giveUpCode(address))) return address
+      if (address >= 0 && (!write || this.#mayStore(address, access) || this.#code.giveUpCode(address))) return address
       if (address >= 0 && access & SLOW_MODIFY && this.#shared) {
         // In place, so that it can be atomic; what it overwrote is told afterwards.
         state.setU32(L.SCRATCH_PENDING, PENDING_NOTE)
@@ -196,11 +196,12 @@ export class LinearMemory {
     if ((low & 0xfff) + (access & SLOW_SIZE) > 0x1000 || set === L.TLB_USER_ALIGNED || this.watch?.watching || (high !== 0 && !state.mode64)) return 0
     const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, false)
     if (address === FAULT) this.#fault = undefined
-    return address >= 0 && (!write || this.#mayStore(address, access & SLOW_SIZE)) ? address : 0
+    return address >= 0 && (!write || this.#mayStore(address, access)) ? address : 0
   }
 
-  #mayStore(address: number, size: number): boolean {
-    return this.#code.writable((address & ~0xfff) >>> 0) || this.#code.sparesCode(address, size)
+  #mayStore(address: number, access: number): boolean {
+    const length = access & SLOW_BLOCK ? 0x1000 - (address & 0xfff) : access & SLOW_SIZE
+    return this.#code.writable((address & ~0xfff) >>> 0) || this.#code.sparesCode(address, length)
   }
 
   /** Tells the data breakpoints of an access, once it is known not to fault. */

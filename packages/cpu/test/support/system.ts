@@ -52,8 +52,8 @@ export interface SystemBench extends Bench {
 
 const segment = (selector: number, attributes: number) => ({ selector, base: 0n, limit: 0xffffffff, attributes })
 
-function common(long: boolean, features: { add?: string[]; remove?: string[] }): SystemBench {
-  const bench = createBench({ bytes: 4 << 20, model: createCpuModel('max', features), codeCacheBytes: 1 << 20 })
+function common(long: boolean, features: { add?: string[]; remove?: string[] }, options: { translateAfter?: number } = {}): SystemBench {
+  const bench = createBench({ bytes: 4 << 20, model: createCpuModel('max', features), codeCacheBytes: 1 << 20, ...options })
   const { cpu, ram } = bench
   const write = (address: number, value: bigint): void => ram.writeU64(address as Gpa, value)
   const setDescriptor = (selector: number, value: bigint, upper?: bigint): void => {
@@ -112,8 +112,8 @@ function common(long: boolean, features: { add?: string[]; remove?: string[] }):
 }
 
 /** 32-bit protected mode, paging off. */
-export function protectedMachine(features: { add?: string[]; remove?: string[] } = {}): SystemBench {
-  const bench = common(false, features)
+export function protectedMachine(features: { add?: string[]; remove?: string[] } = {}, options: { translateAfter?: number } = {}): SystemBench {
+  const bench = common(false, features, options)
   const r = bench.cpu.getRegisters()
   Object.assign(r, { cr0: 0x11n, cr4: 0n, efer: 0n })
   bench.cpu.setRegisters(r)
@@ -121,8 +121,8 @@ export function protectedMachine(features: { add?: string[]; remove?: string[] }
 }
 
 /** Long mode; the first 4 MiB are mapped to themselves for everyone, writable, in 2 MiB pages. */
-export function longMachine(features: { add?: string[]; remove?: string[] } = {}): SystemBench {
-  const bench = common(true, features)
+export function longMachine(features: { add?: string[]; remove?: string[] } = {}, options: { translateAfter?: number } = {}): SystemBench {
+  const bench = common(true, features, options)
   const { ram, cpu } = bench
   ram.writeU64(PAGES as Gpa, BigInt(PAGES + 0x1007))
   ram.writeU64((PAGES + 0x1000) as Gpa, BigInt(PAGES + 0x2007))
