@@ -1,9 +1,10 @@
 import { i32, i64, select } from '@entresol/wasm-builder'
-import type { Emitter, I32 } from '../../emit/emitter.ts'
+import type { Emitter, I32, I64 } from '../../emit/emitter.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
 import {
-  begin, C1, C2, conclude, CONDITIONS, controlWord, head, needing, operand, pop, putResult, result, setResult, significand, st, st0, value,
+  begin, C1, C2, conclude, CONDITIONS, controlWord, fromInteger, head, needing, operand, pop, put, putResult, requireUsed, result, setResult,
+  significand, st, st0, unless, value, widenPlain,
 } from './stack.ts'
 
 /** x87 basic arithmetic (SDM vol. 1, 8.3.5): ModRM.reg says which, by the same numbers in every group. */
@@ -25,24 +26,46 @@ const registers = (helper: string, swap: boolean, toTop: boolean, pops: boolean)
   })
 }
 
-/** How a memory operand becomes an extended number, exactly, in the helpers' result. */
-export type Widen = readonly [bytes: number, widen: (e: Emitter, address: I32) => void]
-export const F32: Widen = [4, (e, a) => e.helperVoid('f80_widenF32', i32.load(a))]
-export const F64: Widen = [8, (e, a) => e.helperVoid('f80_widenF64', i64.load(a))]
-export const I16: Widen = [2, (e, a) => e.helperVoid('f80_fromI64', i64.load16_s(a))]
-export const INT32: Widen = [4, (e, a) => e.helperVoid('f80_fromI64', i64.load32_s(a))]
+/** How a memory operand becomes an extended number, exactly: its value, and what the control word of the operation is to have beside. */
+export interface Widen {
+  readonly bytes: number
+  widen(e: Emitter, address: I32): { value: [I64, I32]; denormal: I32 }
+}
 
-/** The control word for an operation on a widened operand: a denormal in its own format counts as one. */
-export const widenedControl = (e: Emitter, widen: Widen): I32 =>
-  widen === F32 || widen === F64 ? i32.or(controlWord(e), e.helperGlobal('widenedDenormal', 'i32')) : controlWord(e)
+/** A denormal in its own format counts as one. */
+const widenFloat = (bits: I32 | I64, helper: string, e: Emitter): ReturnType<Widen['widen']> => {
+  const { b } = e
+  const bound = b.let<'i32' | 'i64'>(bits) as I32 | I64
+  const [s, h, denormal] = [b.local('i64'), b.local('i32'), b.variable(i32.const(0))]
+  b.block((end) => {
+    b.block((slow) => {
+      const [plainS, plainH] = widenPlain(e, bound, slow)
+      b.set(s, plainS)
+      b.set(h, plainH)
+      b.br(end)
+    })
+    e.helperVoid(helper, bound)
+    b.set(s, e.helperGlobal('sigResult', 'i64'))
+    b.set(h, e.helperGlobal('expResult', 'i32'))
+    b.set(denormal, e.helperGlobal('widenedDenormal', 'i32'))
+  })
+  return { value: [s.get, h.get], denormal: denormal.get }
+}
+const widenInteger = (e: Emitter, x: I64): ReturnType<Widen['widen']> => {
+  const [s, h] = fromInteger(e, e.b.let(x))
+  return { value: [e.b.let(s), e.b.let(h)], denormal: i32.const(0) }
+}
+export const F32: Widen = { bytes: 4, widen: (e, a) => widenFloat(i32.load(a), 'f80_widenF32', e) }
+export const F64: Widen = { bytes: 8, widen: (e, a) => widenFloat(i64.load(a), 'f80_widenF64', e) }
+export const I16: Widen = { bytes: 2, widen: (e, a) => widenInteger(e, i64.load16_s(a)) }
+export const INT32: Widen = { bytes: 4, widen: (e, a) => widenInteger(e, i64.load32_s(a)) }
 
 const memory = (helper: string, swap: boolean, widen: Widen): Emit => (e) => {
-  const address = begin(e, () => e.readAddress(widen[0]))
+  const address = begin(e, () => e.readAddress(widen.bytes))
   const a = st0(e)
   needing(e, [a], () => {
-    widen[1](e, address)
-    const b = result(e)
-    e.helperVoid(helper, ...(swap ? b : value(a)), ...(swap ? value(a) : b), widenedControl(e, widen))
+    const { value: b, denormal } = widen.widen(e, address)
+    e.helperVoid(helper, ...(swap ? b : value(a)), ...(swap ? value(a) : b), i32.or(controlWord(e), denormal))
   })
   conclude(e, C1, () => putResult(e, a))
 }
@@ -79,10 +102,13 @@ const remainder = (helper: string): Emit => (e) => {
 const sign = (change: (old: I32) => I32): Emit => (e) => {
   begin(e)
   const a = st0(e)
-  needing(e, [a], () => {
-    setResult(e, significand(a), change(head(a)))
+  unless(e, (slow) => {
+    requireUsed(e, [a], slow)
+    put(e, a, significand(a), change(head(a)))
+  }, () => {
+    needing(e, [a], () => setResult(e, significand(a), change(head(a))))
+    conclude(e, C1, () => putResult(e, a))
   })
-  conclude(e, C1, () => putResult(e, a))
 }
 
 const nothing: Emit = (e) => {

@@ -3,9 +3,9 @@ import type { Emitter, I32, I64 } from '../../emit/emitter.ts'
 import { FPU_STATUS } from '../../state/layout.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
-import { F32, F64, I16, INT32, widenedControl } from './arithmetic.ts'
+import { F32, F64, I16, INT32 } from './arithmetic.ts'
 import type { Widen } from './arithmetic.ts'
-import { begin, C0, C2, C3, conclude, CONDITIONS, controlWord, empty, faultC1, head, needing, operand, pop, result, significand, st, st0, value } from './stack.ts'
+import { begin, C0, C2, C3, conclude, CONDITIONS, controlWord, empty, faultC1, head, needing, operand, pop, significand, st, st0, value } from './stack.ts'
 import type { StackRegister } from './stack.ts'
 
 /** x87 comparison and classification (SDM vol. 1, 8.3.6). */
@@ -13,35 +13,34 @@ const UNORDERED = C0 | C2 | C3
 const QUIET = 1
 const SIGNAL = 0
 
-function compare(e: Emitter, operands: readonly StackRegister[], other: () => [I64, I32], quiet: number, pops: number, control: () => I32 = () => controlWord(e)): void {
+/** `other`: the second operand, and what the control word has beside. */
+function compare(e: Emitter, operands: readonly StackRegister[], other: () => ReturnType<Widen['widen']>, quiet: number, pops: number): void {
   needing(e, operands,
     () => {
-      const [s, h] = other()
-      e.b.drop(e.helper('f80_compare', 'i32', ...value(operands[0]!), s, h, i32.const(quiet), control()))
+      const { value: [s, h], denormal } = other()
+      e.b.drop(e.helper('f80_compare', 'i32', ...value(operands[0]!), s, h, i32.const(quiet), i32.or(controlWord(e), denormal)))
     },
     () => e.setHelperGlobal('condition', i32.const(UNORDERED)))
   conclude(e, CONDITIONS, () => {
     for (let n = 0; n < pops; n++) pop(e)
   })
 }
+const extended = (v: [I64, I32]): ReturnType<Widen['widen']> => ({ value: v, denormal: i32.const(0) })
 
 const register = (quiet: number, pops: number, other: (e: Emitter) => StackRegister = (e) => operand(e, 0)): Emit => (e) => {
   begin(e)
   const b = other(e)
-  compare(e, [st0(e), b], () => value(b), quiet, pops)
+  compare(e, [st0(e), b], () => extended(value(b)), quiet, pops)
 }
 
 const memory = (widen: Widen, pops: number): Emit => (e) => {
-  const address = begin(e, () => e.readAddress(widen[0]))
-  compare(e, [st0(e)], () => {
-    widen[1](e, address)
-    return result(e)
-  }, SIGNAL, pops, () => widenedControl(e, widen))
+  const address = begin(e, () => e.readAddress(widen.bytes))
+  compare(e, [st0(e)], () => widen.widen(e, address), SIGNAL, pops)
 }
 
 const test: Emit = (e) => {
   begin(e)
-  compare(e, [st0(e)], () => [i64.const(0), i32.const(0)], SIGNAL, 0)
+  compare(e, [st0(e)], () => extended([i64.const(0), i32.const(0)]), SIGNAL, 0)
 }
 
 /** FCOMI and its like: the relation goes to CF, PF and ZF even if an exception is unmasked (Zen 4 does so); without a stack fault C1 stays. */

@@ -1,4 +1,5 @@
 import { i32, i64, select } from '@entresol/wasm-builder'
+import type { Label } from '@entresol/wasm-builder'
 import type { Emitter, I32, I64 } from '../../emit/emitter.ts'
 import { FPU_CONTROL, FPU_DP, FPU_EMPTY, FPU_IP, FPU_OPCODE, FPU_REGISTERS, FPU_STATUS, FPU_TOP } from '../../state/layout.ts'
 
@@ -141,6 +142,59 @@ export function conclude(e: Emitter, mask: number | I32, write: () => void, stop
   const summary = select(i32.and(unmasked, i32.const(EXCEPTIONS)), i32.const(ERROR_SUMMARY), i32.const(0))
   e.setField32(FPU_STATUS, i32.or(i32.or(kept, condition), i32.or(flags, summary)))
   e.b.if(i32.eqz(i32.and(unmasked, i32.const(stopping))), write)
+}
+
+/** `plain`, after which C1 is clear, unless it goes to `slow` before it changes anything; then `otherwise`. */
+export function unless(e: Emitter, plain: (slow: Label) => void, otherwise: () => void): void {
+  e.b.block((end) => {
+    e.b.block((slow) => {
+      plain(slow)
+      clearC1(e)
+      e.b.br(end)
+    })
+    otherwise()
+  })
+}
+
+/** To `slow` if one of the registers is empty. */
+export function requireUsed(e: Emitter, registers: readonly StackRegister[], slow: Label): void {
+  e.b.brIf(slow, registers.map((r) => empty(e, r)).reduce((a, b) => i32.or(a, b)), { likely: false })
+}
+
+/** Pushes what `compute` yields; to `slow` if the register is in use. */
+export function pushPlain(e: Emitter, slow: Label, compute: () => [I64, I32]): void {
+  const target = st(e, -1)
+  e.b.brIf(slow, i32.eqz(empty(e, target)), { likely: false })
+  const [s, h] = compute()
+  const [boundS, boundH] = [e.b.let(s), e.b.let(h)]
+  e.setField32(FPU_TOP, target.number)
+  put(e, target, boundS, boundH)
+}
+
+const INTEGER_BIT = -(1n << 63n)
+
+/** A normal number or zero of m32fp or m64fp as an extended one; to `slow` with what else its bits, which are bound, may be. */
+export function widenPlain(e: Emitter, bits: I32 | I64, slow: Label): [I64, I32] {
+  const single = bits.type === 'i32'
+  const [special, bias] = single ? [0xff, 127] : [0x7ff, 1023]
+  const exponent = e.b.let(i32.and(single ? i32.shr_u(bits, i32.const(23)) : i32.wrap_i64(i64.shr_u(bits, i64.const(52))), i32.const(special)))
+  const rest = single ? i32.ne(i32.shl(bits, i32.const(1)), i32.const(0)) : i64.ne(i64.shl(bits, i64.const(1)), i64.const(0))
+  e.b.if(i32.ge_u(i32.sub(exponent, i32.const(1)), i32.const(special - 1)), () => e.b.brIf(slow, rest), undefined, { likely: false })
+  const fraction = single ? i64.shl(i64.extend_i32_u(bits), i64.const(40)) : i64.shl(bits, i64.const(11))
+  const sign = i32.and(single ? i32.shr_u(bits, i32.const(16)) : i32.wrap_i64(i64.shr_u(bits, i64.const(48))), i32.const(0x8000))
+  return [
+    select(exponent, i64.or(fraction, i64.const(INTEGER_BIT)), i64.const(0)),
+    i32.or(sign, select(exponent, i32.add(exponent, i32.const(16383 - bias)), i32.const(0))),
+  ]
+}
+
+/** An integer as an extended number. */
+export function fromInteger(e: Emitter, value: I64): [I64, I32] {
+  const negative = e.b.let(i64.shr_s(value, i64.const(63)))
+  const magnitude = e.b.let(i64.sub(i64.xor(value, negative), negative))
+  const zeros = e.b.let(i64.clz(magnitude))
+  const head = i32.or(i32.and(i32.wrap_i64(negative), i32.const(0x8000)), i32.sub(i32.const(16383 + 63), i32.wrap_i64(zeros)))
+  return [i64.shl(magnitude, zeros), select(i64.eqz(magnitude), i32.const(0), head)]
 }
 
 /** Clears condition code C1: instructions without exceptions. */

@@ -1,60 +1,73 @@
 import { i32, i64, select } from '@entresol/wasm-builder'
+import type { Label } from '@entresol/wasm-builder'
 import type { ConditionCode, Emitter, I32, I64 } from '../../emit/emitter.ts'
 import { row } from '../row.ts'
 import type { Emit, Row } from '../row.ts'
 import {
-  BEFORE_LOAD, BEFORE_STORE, begin, C1, clear, clearC1, conclude, controlWord, empty, faultC1, free, head, INDEFINITE_HEAD, INDEFINITE_SIGNIFICAND, moveTop, needing, operand, pop,
-  pushing, pushResult, put, putResult, result, setResult, significand, st0, value,
+  BEFORE_LOAD, BEFORE_STORE, begin, C1, clear, clearC1, conclude, controlWord, empty, faultC1, free, fromInteger, head, INDEFINITE_HEAD,
+  INDEFINITE_SIGNIFICAND, moveTop, needing, operand, pop, pushing, pushPlain, pushResult, put, putResult, requireUsed, result, setResult,
+  significand, st0, unless, value, widenPlain,
 } from './stack.ts'
+import type { StackRegister } from './stack.ts'
 
 /** x87 data transfer and constants (SDM vol. 1, 8.3.3, 8.3.4). */
 
-/** Pushes what `convert` makes of `bytes` bytes of memory. */
-const load = (bytes: number, convert: (e: Emitter, address: I32) => void): Emit => (e) => {
+/** Pushes what `convert` makes of `bytes` bytes of memory; `plain` makes it without exceptions, or goes to `slow`. */
+const load = (bytes: number, convert: (e: Emitter, address: I32) => void, plain?: (e: Emitter, address: I32, slow: Label) => [I64, I32]): Emit => (e) => {
   const address = begin(e, () => e.readAddress(bytes))
-  pushing(e, () => {
-    clear(e)
-    convert(e, address)
-  })
-  conclude(e, C1, () => pushResult(e), BEFORE_LOAD)
+  const any = (): void => {
+    pushing(e, () => {
+      clear(e)
+      convert(e, address)
+    })
+    conclude(e, C1, () => pushResult(e), BEFORE_LOAD)
+  }
+  if (plain) unless(e, (slow) => pushPlain(e, slow, () => plain(e, address, slow)), any)
+  else any()
 }
 
-const loadF32 = load(4, (e, a) => e.helperVoid('f80_fromF32', i32.load(a)))
-const loadF64 = load(8, (e, a) => e.helperVoid('f80_fromF64', i64.load(a)))
-const loadF80 = load(10, (e, a) => setResult(e, i64.load(a), i32.load16_u(a, 8)))
+const loadF32 = load(4, (e, a) => e.helperVoid('f80_fromF32', i32.load(a)), (e, a, slow) => widenPlain(e, e.b.let(i32.load(a)), slow))
+const loadF64 = load(8, (e, a) => e.helperVoid('f80_fromF64', i64.load(a)), (e, a, slow) => widenPlain(e, e.b.let(i64.load(a)), slow))
+const loadF80 = load(10, (e, a) => setResult(e, i64.load(a), i32.load16_u(a, 8)), (_, a) => [i64.load(a), i32.load16_u(a, 8)])
 const loadBcd = load(10, (e, a) => e.helperVoid('f80_fromBcd', i64.load(a), i32.load16_u(a, 8)))
-const loadI16 = load(2, (e, a) => e.helperVoid('f80_fromI64', i64.load16_s(a)))
-const loadI32 = load(4, (e, a) => e.helperVoid('f80_fromI64', i64.load32_s(a)))
-const loadI64 = load(8, (e, a) => e.helperVoid('f80_fromI64', i64.load(a)))
+const loadInteger = (bytes: number, value: (address: I32) => I64): Emit =>
+  load(bytes, (e, a) => setResult(e, ...fromInteger(e, e.b.let(value(a)))), (e, a) => fromInteger(e, e.b.let(value(a))))
+const loadI16 = loadInteger(2, (a) => i64.load16_s(a))
+const loadI32 = loadInteger(4, (a) => i64.load32_s(a))
+const loadI64 = loadInteger(8, (a) => i64.load(a))
 
-const loadConstant = (significandValue: bigint, headValue: number): Emit => (e) => {
+/** A value that raises nothing of itself. */
+const pushValue = (compute: (e: Emitter) => [I64, I32], needs: (e: Emitter) => readonly StackRegister[] = () => []): Emit => (e) => {
   begin(e)
-  pushing(e, () => {
-    clear(e)
-    setResult(e, i64.const(significandValue), i32.const(headValue))
+  const registers = needs(e)
+  unless(e, (slow) => {
+    if (registers.length) requireUsed(e, registers, slow)
+    pushPlain(e, slow, () => compute(e))
+  }, () => {
+    const push = (): void => pushing(e, () => {
+      clear(e)
+      setResult(e, ...compute(e))
+    })
+    if (registers.length) needing(e, registers, push)
+    else push()
+    conclude(e, C1, () => pushResult(e))
   })
-  conclude(e, C1, () => pushResult(e))
 }
+
+const loadConstant = (significandValue: bigint, headValue: number): Emit => pushValue(() => [i64.const(significandValue), i32.const(headValue)])
 
 /** π, log2 10 and the like are rounded as RC says: `down` is the significand below the value, `nearestUp` whether nearest is the one above. */
-const loadRounded = (down: bigint, headValue: number, nearestUp: boolean): Emit => (e) => {
-  begin(e)
-  pushing(e, () => {
-    clear(e)
-    const rounding = i32.and(controlWord(e), i32.const(0xc00))
-    let up = i32.eq(rounding, i32.const(0x800))
-    if (nearestUp) up = i32.or(up, i32.eqz(rounding))
-    setResult(e, i64.add(i64.const(down), i64.extend_i32_u(up)), i32.const(headValue))
-  })
-  conclude(e, C1, () => pushResult(e))
-}
+const loadRounded = (down: bigint, headValue: number, nearestUp: boolean): Emit => pushValue((e) => {
+  const rounding = i32.and(controlWord(e), i32.const(0xc00))
+  let up = i32.eq(rounding, i32.const(0x800))
+  if (nearestUp) up = i32.or(up, i32.eqz(rounding))
+  return [i64.add(i64.const(down), i64.extend_i32_u(up)), i32.const(headValue)]
+})
 
 /** FLD ST(i). */
 const loadRegister: Emit = (e) => {
-  begin(e)
-  const source = operand(e, 0)
-  needing(e, [source], () => pushing(e, () => setResult(e, ...value(source))))
-  conclude(e, C1, () => pushResult(e))
+  let source: StackRegister
+  pushValue(() => value(source), () => [source = operand(e, 0)])(e)
 }
 
 interface Store {
@@ -89,31 +102,44 @@ const store = (s: Store, pops: boolean): Emit => (e) => {
 }
 
 /** FSTP m80fp moves bits; FBSTP converts. */
-const storeTen = (compute: (e: Emitter, source: ReturnType<typeof st0>) => void): Emit => (e) => {
+const storeTen = (compute: (e: Emitter, source: StackRegister) => void, moves: boolean): Emit => (e) => {
   const address = begin(e, () => e.writeAddress(10))
   const source = st0(e)
-  needing(e, [source], () => compute(e, source))
-  conclude(e, C1, () => {
-    const [low, high] = result(e)
+  const write = ([low, high]: [I64, I32]): void => {
     e.b.store('i64', address, 0, low)
     e.b.store('i32_16', address, 8, high)
     e.commit(address)
     pop(e)
-  }, BEFORE_STORE)
+  }
+  const any = (): void => {
+    needing(e, [source], () => compute(e, source))
+    conclude(e, C1, () => write(result(e)), BEFORE_STORE)
+  }
+  if (!moves) any()
+  else unless(e, (slow) => {
+    requireUsed(e, [source], slow)
+    write(value(source))
+  }, any)
 }
 
-const storeF80 = storeTen((e, source) => setResult(e, ...value(source)))
-const storeBcd = storeTen((e, source) => e.helperVoid('f80_toBcd', ...value(source), controlWord(e)))
+const storeF80 = storeTen((e, source) => setResult(e, ...value(source)), true)
+const storeBcd = storeTen((e, source) => e.helperVoid('f80_toBcd', ...value(source), controlWord(e)), false)
 
 /** FST ST(i), FSTP ST(i). */
 const storeRegister = (pops: boolean): Emit => (e) => {
   begin(e)
   const source = st0(e)
   const destination = operand(e, 0)
-  needing(e, [source], () => setResult(e, ...value(source)))
-  conclude(e, C1, () => {
-    putResult(e, destination)
+  unless(e, (slow) => {
+    requireUsed(e, [source], slow)
+    put(e, destination, ...value(source))
     if (pops) pop(e)
+  }, () => {
+    needing(e, [source], () => setResult(e, ...value(source)))
+    conclude(e, C1, () => {
+      putResult(e, destination)
+      if (pops) pop(e)
+    })
   })
 }
 
@@ -131,6 +157,15 @@ const storeRegisterUnchecked: Emit = (e) => {
 const exchange: Emit = (e) => {
   begin(e)
   const [a, b] = [st0(e), operand(e, 0)]
+  unless(e, (slow) => {
+    requireUsed(e, [a, b], slow)
+    const [s, h] = [e.b.let(significand(a)), e.b.let(head(a))]
+    put(e, a, ...value(b))
+    put(e, b, s, h)
+  }, () => exchangeEmpty(e, a, b))
+}
+
+function exchangeEmpty(e: Emitter, a: StackRegister, b: StackRegister): void {
   const values = [a, b].map((r) => {
     const [s, h] = [e.b.local('i64'), e.b.local('i32')]
     needing(e, [r], () => {
