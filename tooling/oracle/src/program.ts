@@ -21,6 +21,8 @@ export interface ProgramOptions {
   readonly defined: boolean
   /** The program lies across the end of the code page, for CPUs that have another page of code behind it. */
   readonly straddling?: boolean
+  /** Some instructions overwrite others, for CPUs whose page of code can be written to. */
+  readonly selfModifying?: boolean
 }
 
 const HLT = 0xf4
@@ -112,6 +114,7 @@ class ProgramWriter {
 
   #body(): Piece[] {
     const r = this.#r
+    if (this.#options.selfModifying && r.oneIn(8)) return [this.#overwrite()]
     if (r.oneIn(2)) return this.#plain()
     for (;;) {
       const form = r.pick(r.pick(this.#families))
@@ -160,6 +163,24 @@ class ProgramWriter {
         return [fixed('memory', (r.below(8) << 3) | r.below(2) << 1 | 1, absolute[0]! | (r.below(4) << 3), ...absolute.slice(1), ...le(at, 4))]
       }
       default: return [fixed('arithmetic', ...this.#arithmetic(r.below(8) << 3, wide, a, b))]
+    }
+  }
+
+  /** MOV of a register to the code of a block, or a byte of an immediate there that is a code of a harmless instruction. */
+  #overwrite(): Piece {
+    const r = this.#r
+    const target = r.below(this.#main)
+    const offset = r.below(24)
+    const absolute = this.#mode === 64 ? [0x04, 0x25] : [0x05]
+    const register = r.below(4)
+    const byte = r.pick([0x90, 0xf8, 0xf9, 0xf5, 0x9f, 0x98, 0x40 | r.below(8), 0xf4, r.below(256)])
+    const wide = r.oneIn(6)
+    return {
+      name: 'MOV code', undefinedFlags: 0,
+      bytes: (_, labels) => {
+        const at = le(labels[target]! + offset, 4)
+        return wide ? [0x89, absolute[0]! | (register << 3), ...absolute.slice(1), ...at] : [0xc6, ...absolute, ...at, byte]
+      },
     }
   }
 

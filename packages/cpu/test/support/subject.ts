@@ -23,7 +23,7 @@ const USER = 7n
 const NX = 1n << 63n
 
 /** The layout of the oracle in long mode at CPL 3: see tooling/oracle/vectors/README.md. */
-function pageTables(bench: Bench, pages: 1 | 2): void {
+function pageTables(bench: Bench, code: CodePages): void {
   const { ram } = bench
   let next = PML4
   const table = (): number => (next += 0x1000)
@@ -41,12 +41,12 @@ function pageTables(bench: Bench, pages: 1 | 2): void {
     // Accessed and dirty already: nothing changes in the tables while cases run.
     entry(at, Number((linear >> 12n) & 511n), BigInt(physical) | flags | 0x60n)
   }
-  map(BigInt(CODE_ADDRESS), CODE_ADDRESS, 5n)
-  if (pages === 2) map(BigInt(CODE_ADDRESS + CODE_SIZE), CODE_ADDRESS + CODE_SIZE, 5n)
+  const pages = code === 'straddled' ? 2 : 1
+  for (let at = CODE_ADDRESS; at < CODE_ADDRESS + pages * CODE_SIZE; at += CODE_SIZE) map(BigInt(at), at, code === 'writable' ? USER : 5n)
   for (let page = 0; page < DATA_SIZE; page += 0x1000) map(BigInt(DATA_ADDRESS + page), DATA_ADDRESS + page, USER | NX)
   map(BigInt(CONST_ADDRESS), CONST_ADDRESS, 5n | NX)
   for (const page of [GDT, IDT, TSS, STACK, HANDLERS]) map(HIGH + BigInt(page), page, 3n)
-  ram.write(CODE_ADDRESS as Gpa, new Uint8Array(CODE_SIZE).fill(0x90))
+  ram.write(CODE_ADDRESS as Gpa, new Uint8Array(CODE_SIZE).fill(NOP))
   ram.write(CONST_ADDRESS as Gpa, pristine(CONST_ADDRESS, CONST_SIZE))
   const descriptors = [0n, 0x00cf9b000000ffffn, 0x00af9b000000ffffn, 0x00cf93000000ffffn, 0x00cffb000000ffffn, 0x00cff3000000ffffn, 0x00affb000000ffffn]
   descriptors.forEach((value, i) => entry(GDT, i, value))
@@ -65,8 +65,12 @@ const SELF_JUMP = [0xeb, 0xfe]
 /** Instructions after which a program counts as endless. */
 const PROGRAM_LIMIT = 4000
 const HLT = 0xf4
+const NOP = 0x90
 /** Attributes behind the selectors of user programs. */
 const ATTRIBUTES: Record<number, number> = { 0x23: 0xcfb, 0x2b: 0xcf3, 0x33: 0xafb }
+
+/** The oracle's page of code, or for programs two of them, or one that they may write to. */
+export type CodePages = 'plain' | 'straddled' | 'writable'
 
 /** The software CPU as one side of a comparison. */
 export class SoftwareSubject implements Subject {
@@ -81,15 +85,15 @@ export class SoftwareSubject implements Subject {
   readonly #translated: boolean
   /** Instructions the last program took. */
   instructions = 0
-  /** The program in place: one that runs again finds its code warm. */
-  #program: TestCase | undefined
+  readonly #codeBytes: Uint8Array
 
-  /** `translated`: every case becomes a region of its own, as if its code were hot; programs become regions as they run. `pages`: of code, for programs. */
-  constructor(translated = false, pages: 1 | 2 = 1) {
+  /** `translated`: every case becomes a region of its own, as if its code were hot; programs become regions as they run. */
+  constructor(translated = false, code: CodePages = 'plain') {
+    this.#codeBytes = new Uint8Array(code === 'straddled' ? 2 * CODE_SIZE : CODE_SIZE)
     const bench = createBench({ bytes: 4 << 20, codeCacheBytes: 1 << 20, translateAfter: translated ? 1 : 0 })
     this.#translated = translated
     this.#bench = bench
-    pageTables(bench, pages)
+    pageTables(bench, code)
     bench.ram.write(DATA_ADDRESS as Gpa, this.#window)
     this.#expected = this.#window.slice()
     this.#expectedWords = new BigUint64Array(this.#expected.buffer)
@@ -154,12 +158,7 @@ export class SoftwareSubject implements Subject {
 
   #runTo(testCase: TestCase, codeAddress: number, limit: number, execute: (left: number) => VcpuExit): Outcome {
     const { cpu, ram } = this.#bench
-    const before = this.#program
-    if (before !== testCase) {
-      this.#program = testCase
-      if (before) ram.write((before.codeAddress ?? CODE_DEFAULT) as Gpa, new Uint8Array(before.code.length).fill(0x90))
-      ram.write(codeAddress as Gpa, testCase.code)
-    }
+    this.#place(codeAddress, testCase.code)
     this.#prepare(testCase, codeAddress)
     const start = cpu.instructionCount
     let exit: VcpuExit = { reason: 'slice' }
@@ -170,6 +169,25 @@ export class SoftwareSubject implements Subject {
     const halted = fault?.vector === 13 && rest.rip < BigInt(CODE_ADDRESS + 2 * CODE_SIZE) && (ram.readU32(Number(rest.rip) as Gpa) & 0xff) === HLT
     if (halted) return { ...rest, kind: 'done' }
     return fault ? { ...rest, fault } : { ...rest, kind: exit.reason === 'slice' ? 'step-limit' : rest.kind }
+  }
+
+  /** The code of a program as it is now. */
+  code({ codeAddress = CODE_DEFAULT, code }: TestCase): Uint8Array {
+    const bytes = new Uint8Array(code.length)
+    this.#bench.ram.read(codeAddress as Gpa, bytes)
+    return bytes
+  }
+
+  /** Puts code among NOPs. Only what is not there already is written, so that a program which runs again finds its code warm. */
+  #place(address: number, code: Uint8Array): void {
+    const { ram } = this.#bench
+    const there = this.#codeBytes
+    ram.read(CODE_ADDRESS as Gpa, there)
+    const from = address - CODE_ADDRESS
+    for (let i = 0; i < there.length; i++) {
+      const byte = code[i - from] ?? NOP
+      if (there[i] !== byte) ram.write((CODE_ADDRESS + i) as Gpa, Uint8Array.of(byte))
+    }
   }
 
   #prepare(testCase: TestCase, codeAddress: number): void {

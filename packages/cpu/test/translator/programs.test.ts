@@ -4,6 +4,7 @@ import { INSTRUCTIONS } from '../../src/instructions/index.ts'
 import { countingRegions } from '../support/regions.ts'
 import type { RegionCounts } from '../support/regions.ts'
 import { SoftwareSubject } from '../support/subject.ts'
+import type { CodePages } from '../support/subject.ts'
 
 /** Programs per test; ENTRESOL_PROGRAMS asks for more. The real CPU is asked by `oracle fuzz --translate`. */
 const COUNT = Number(process.env['ENTRESOL_PROGRAMS'] ?? 150)
@@ -11,15 +12,15 @@ const features = new Set(INSTRUCTIONS.flatMap((row) => row.options.feature ?? []
 const all = INSTRUCTIONS.flatMap(formsOfRow)
 const modes = [64, 32] as const
 
-const createSubjects = (counts: RegionCounts, pages: 1 | 2) => countingRegions(counts, () =>
-  ({ interpreter: new SoftwareSubject(false, pages), translator: new SoftwareSubject(true, pages) }))
+const createSubjects = (counts: RegionCounts, code: CodePages) => countingRegions(counts, () =>
+  ({ interpreter: new SoftwareSubject(false, code), translator: new SoftwareSubject(true, code) }))
 
 describe.each(modes)('random programs, %i-bit', (mode) => {
   const forms = programForms(all, mode, features)
 
   it('do the same interpreted, while they are being translated, and translated', { timeout: 600_000 }, async () => {
     const counts: RegionCounts = { entered: 0, bailed: 0 }
-    const subjects = createSubjects(counts, 1)
+    const subjects = createSubjects(counts, 'plain')
     const { findings, programs, executed } = await fuzzPrograms(undefined, subjects, mode, forms, 1, COUNT)
     expect(findings).toEqual([])
     expect(programs).toBeGreaterThan(COUNT / 2)
@@ -30,7 +31,7 @@ describe.each(modes)('random programs, %i-bit', (mode) => {
   })
 
   it('across two pages of code, too', { timeout: 600_000 }, () => {
-    const { interpreter, translator } = createSubjects({ entered: 0, bailed: 0 }, 2)
+    const { interpreter, translator } = createSubjects({ entered: 0, bailed: 0 }, 'straddled')
     let crossed = 0
     for (let seed = 0; seed < COUNT / 2; seed++) {
       const { testCase } = generateProgram(seed, { mode, forms, defined: false, straddling: true })
@@ -44,8 +45,26 @@ describe.each(modes)('random programs, %i-bit', (mode) => {
     expect(crossed).toBeGreaterThan(COUNT / 25)
   })
 
+  it('that overwrite their own code, too', { timeout: 600_000 }, () => {
+    const { interpreter, translator } = createSubjects({ entered: 0, bailed: 0 }, 'writable')
+    let modified = 0
+    for (let seed = 0; seed < COUNT; seed++) {
+      const { testCase } = generateProgram(seed, { mode, forms, defined: false, selfModifying: true })
+      const expected = interpreter.run(testCase)
+      if (expected.kind === 'step-limit') continue
+      const { instructions } = interpreter
+      const code = interpreter.code(testCase)
+      if (!code.every((byte, i) => byte === testCase.code[i])) modified++
+      for (let run = 1; run <= 3; run++) {
+        expect({ seed, run, lines: differences(expected, translator.run(testCase)) }).toEqual({ seed, run, lines: [] })
+        expect({ seed, run, instructions: translator.instructions, code: translator.code(testCase) }).toEqual({ seed, run, instructions, code })
+      }
+    }
+    expect(modified).toBeGreaterThan(COUNT / 4)
+  })
+
   it('stop, when a slice ends anywhere, in a state that the interpreter passes through', { timeout: 600_000 }, () => {
-    const { interpreter, translator } = createSubjects({ entered: 0, bailed: 0 }, 1)
+    const { interpreter, translator } = createSubjects({ entered: 0, bailed: 0 }, 'plain')
     const random = new Random(mode)
     for (let seed = 0; seed < COUNT / 3; seed++) {
       const { testCase } = generateProgram(seed, { mode, forms, defined: false })
