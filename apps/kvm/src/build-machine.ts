@@ -30,6 +30,7 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
   const trace = c.log.items.length > 0 ? new TraceFile(c.log.file) : undefined
   const options: MachineOptions = {
     board: c.machine.type, acpi: c.machine.acpi, hpet: c.machine.hpet, memory: c.memory, cpus: c.smp.cpus, cpu, serial,
+    ...(c.accelerator.threads ? { threads: c.accelerator.threads } : {}),
     bootOrder: letters(c.boot.order), ...(c.boot.once ? { bootOnce: letters(c.boot.once) } : {}),
     noDisplay: c.vga === 'none', noReboot: c.noReboot, noShutdown: c.noShutdown, ...rtcBase(c.rtc.base), drives: drives.filter((d) => d !== undefined),
     ...(c.kernel === undefined ? {} : { kernel: await load('-kernel', c.kernel), append: c.append }),

@@ -32,7 +32,8 @@ export type LogItem = typeof LOG_ITEMS[number]
 /** Everything the command line says, checked and with defaults filled in. Paths are as typed. */
 export interface Configuration {
   readonly machine: { readonly type: 'pc' | 'microvm'; readonly acpi: boolean; readonly hpet: boolean }
-  readonly accelerator: 'soft'
+  /** `threads`: for the CPUs; undefined: as the host can. */
+  readonly accelerator: { readonly name: 'soft'; readonly threads: 'single' | 'multi' | undefined }
   /** `add` and `remove` are feature names in the order given; the last word on a feature counts. */
   readonly cpu: { readonly model: string; readonly add: readonly string[]; readonly remove: readonly string[] }
   /** Bytes. */

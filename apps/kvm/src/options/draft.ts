@@ -8,6 +8,7 @@ export type DraftDrive = Omit<DriveOptions, 'index'> & { readonly index: number 
 export interface Draft {
   readonly vocabulary: Vocabulary
   machine: { type: 'pc' | 'microvm'; acpi: boolean; hpet: boolean }
+  accelerator: Configuration['accelerator']
   cpu: { model: string; add: readonly string[]; remove: readonly string[] }
   memory: number
   smp: Configuration['smp']
@@ -36,7 +37,8 @@ export interface Draft {
 
 export function newDraft(vocabulary: Vocabulary): Draft {
   return {
-    vocabulary, machine: { type: 'pc', acpi: true, hpet: true }, cpu: { model: vocabulary.cpuModels[0] ?? 'max', add: [], remove: [] },
+    vocabulary, machine: { type: 'pc', acpi: true, hpet: true }, accelerator: { name: 'soft', threads: undefined },
+    cpu: { model: vocabulary.cpuModels[0] ?? 'max', add: [], remove: [] },
     memory: DEFAULT_MEMORY, smp: { cpus: 1, sockets: 1, cores: 1, threads: 1 },
     kernel: undefined, initrd: undefined, append: undefined, bios: undefined,
     boot: { order: ['disk', 'cdrom', 'network'], once: undefined, menu: false }, drives: [], devices: [],

@@ -34,14 +34,14 @@ export function parseCommandLine(argv: readonly string[], vocabulary: Vocabulary
 }
 
 function finish(draft: Draft): Configuration {
-  const { machine, cpu, memory, smp, kernel, initrd, bios, boot, devices, debugConsole, rtc, name } = draft
+  const { machine, accelerator, cpu, memory, smp, kernel, initrd, bios, boot, devices, debugConsole, rtc, name } = draft
   if (draft.print === undefined) {
     if (kernel === undefined && initrd !== undefined) throw badOption('-initrd', 'is only for a kernel given with -kernel')
     if (kernel === undefined && draft.append !== undefined) throw badOption('-append', 'is only for a kernel given with -kernel')
   }
   const characters = terminal(draft)
   return {
-    machine, accelerator: 'soft', cpu, memory, smp, kernel, initrd, append: draft.append ?? '', bios, boot,
+    machine, accelerator, cpu, memory, smp, kernel, initrd, append: draft.append ?? '', bios, boot,
     drives: assignIndices(draft.drives), devices, ...characters, debugConsole, display: 'none',
     vga: draft.vga ?? (draft.noDefaults || machine.type === 'microvm' ? 'none' : 'std'), rtc, name,
     noReboot: draft.noReboot, noShutdown: draft.noShutdown, noDefaults: draft.noDefaults, startPaused: draft.startPaused,

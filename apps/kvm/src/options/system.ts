@@ -8,8 +8,14 @@ export const MACHINE_TYPES = ['pc', 'microvm'] as const
 export const ACCELERATORS = ['soft'] as const
 export const DEVICES = ['isa-debug-exit'] as const
 
-export function parseAccelerator(option: string, text: string): void {
-  oneOf(option, 'accelerator', text, ACCELERATORS)
+/** -accel [accel=]soft[,thread=single|multi] */
+export function parseAccelerator(option: string, text: string, accelerator: Draft['accelerator']): Draft['accelerator'] {
+  const next = { ...accelerator }
+  for (const [key, value] of keyValues(option, text, ['accel', 'thread'], 'accel')) {
+    if (key === 'accel') next.name = oneOf(option, 'accelerator', value, ACCELERATORS)
+    else next.threads = oneOf(option, key, value, ['single', 'multi'] as const)
+  }
+  return next
 }
 
 /** -machine [type=]pc|microvm[,accel=soft][,acpi=on|off][,hpet=on|off] */
@@ -17,7 +23,7 @@ export function parseMachine(option: string, text: string, machine: Draft['machi
   const next = { ...machine }
   for (const [key, value] of keyValues(option, text, ['type', 'accel', 'acpi', 'hpet'], 'type')) {
     if (key === 'type') next.type = oneOf(option, 'machine', value, MACHINE_TYPES)
-    else if (key === 'accel') parseAccelerator(option, value)
+    else if (key === 'accel') oneOf(option, 'accelerator', value, ACCELERATORS)
     else if (key === 'acpi') next.acpi = onOff(option, key, value)
     else next.hpet = onOff(option, key, value)
   }

@@ -54,8 +54,9 @@ export const OPTIONS: readonly Option[] = [
     apply: orHelp('Machines', () => MACHINE_TYPES, (draft, value, option) => { draft.machine = parseMachine(option, value, draft.machine) })
   },
   {
-    names: ['accel'], argument: 'soft', group: 'Standard options', help: 'how guest code is executed; there is the software CPU',
-    apply: orHelp('Accelerators', () => ACCELERATORS, (_draft, value, option) => { parseAccelerator(option, value) })
+    names: ['accel'], argument: '[accel=]soft[,thread=single|multi]', group: 'Standard options',
+    help: 'how guest code is executed; there is the software CPU, by default with a thread for each CPU where the host can',
+    apply: orHelp('Accelerators', () => ACCELERATORS, (draft, value, option) => { draft.accelerator = parseAccelerator(option, value, draft.accelerator) })
   },
   {
     names: ['cpu'], argument: 'model[,+feature][,-feature][,feature=on|off]', group: 'Standard options',

@@ -56,6 +56,7 @@ describe('command line', () => {
     ['-machine pv', "-machine: unknown machine 'pv'; did you mean pc?"],
     ['-machine q35', "-machine: unknown machine 'q35'; valid: pc, microvm"],
     ['-accel kvm', "-accel: unknown accelerator 'kvm'; valid: soft"],
+    ['-accel soft,thread=many', "-accel: unknown thread 'many'; valid: single, multi"],
     ['-cpu x86-64-v4', "-cpu: unknown CPU model 'x86-64-v4'; did you mean x86-64-v2 or x86-64-v3?"],
     ['-m 0', '-m: 0 is not enough memory; at least 1M'],
     ['-m 4G', '-m: 4G is too much memory; at most 3584M until a 64-bit memory exists'],
