@@ -4,15 +4,15 @@ import { describe, expect, it } from 'vitest'
 import { INSTRUCTIONS } from '../../src/instructions/index.ts'
 import { createSubject } from '../support/subject.ts'
 
-/** Golden vectors recorded from a real CPU (tooling/oracle/vectors/README.md), replayed on the interpreter. */
+/** Golden vectors recorded from a real CPU (tooling/oracle/vectors/README.md), replayed on interpreted and on translated code. */
 const folder = new URL('../../../../tooling/oracle/vectors/', import.meta.url)
 const files = readdirSync(folder).filter((name) => name.endsWith('.entv'))
 const load = (name: string): ReturnType<typeof readVectors> => readVectors(readFileSync(new URL(name, folder)))
 
 describe('golden vectors of a real CPU', () => {
-  for (const file of files) {
-    it(`${file.replace('.entv', '')}: registers, flags, vector state, memory and faults are the real CPU's`, async () => {
-      const subject = createSubject()
+  for (const [file, how] of files.flatMap((name) => [[name, 'interpreted'], [name, 'translated']] as const)) {
+    it(`${file.replace('.entv', '')}, ${how}: registers, flags, vector state, memory and faults are the real CPU's`, async () => {
+      const subject = createSubject(how === 'translated')
       const { vectors } = await load(file)
       const wrong: string[] = []
       for (const { testCase, outcome, undefinedFlags, form } of vectors) {

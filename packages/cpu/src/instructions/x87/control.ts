@@ -65,15 +65,15 @@ const wait: Emit = (e) => {
   e.raiseIf(i32.and(e.field32(FPU_STATUS), i32.const(0x80)), 16)
 }
 
-const loading = (name: string): Emit => (e) => {
+const loading = (name: string): Emit => Object.assign((e: Emitter) => {
   e.requireUnit('x87')
   e.host(name)
-}
+}, { hosted: true as const })
 
-const storing = (name: string): Emit => (e) => {
+const storing = (name: string): Emit => Object.assign((e: Emitter) => {
   requireNoWait(e)
   e.host(name)
-}
+}, { hosted: true as const })
 
 /** Instructions of the 8087 and 80287 that later processors take and ignore. */
 const ignored: Emit = (e) => requireNoWait(e)
