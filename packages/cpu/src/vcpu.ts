@@ -188,8 +188,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const threshold = options.translateAfter ?? TRANSLATE_AFTER
     if (threshold > 0) {
       this.translator = new Translator({
-        threshold, state: this.state, memory: options.memory, code: this.code, helpers, fill: (access) => this.#fill(access),
-        findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear),
+        threshold, state: this.state, memory: options.memory, code: this.code, helpers, findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear),
       })
     }
     this.#wasm = instantiateInterpreter(options.memory, helpers, {
@@ -400,16 +399,6 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
       if (!(thrown instanceof GuestFault)) this.#failure = thrown
       this.state.setU64(L.CR2, cr2)
       return undefined
-    }
-  }
-
-  /** For translated code: plain memory, or the interpreter carries the access out. */
-  #fill(access: number): number {
-    try {
-      return this.memory.fill(access)
-    } catch (thrown) {
-      if (!(thrown instanceof GuestFault)) this.#failure = thrown
-      return 0
     }
   }
 

@@ -183,22 +183,6 @@ export class LinearMemory {
     return this.#stage(low, high, size, access, set, stack)
   }
 
-  /**
-   * Translated code's way past a TLB miss: machine address of plain memory in one page for the access at HOST_VALUE, 0 where it takes
-   * more than that: devices, page crossings, page faults, stores to decoded code, breakpoints. Throws #GP. Nothing changes but CR2.
-   */
-  fill(access: number): number {
-    const state = this.#state
-    const low = state.u32(L.HOST_VALUE)
-    const high = state.u32(L.HOST_VALUE + 4)
-    const write = (access & SLOW_WRITE) !== 0
-    const set = this.#set('current')
-    if ((low & 0xfff) + (access & SLOW_SIZE) > 0x1000 || set === L.TLB_USER_ALIGNED || this.watch?.watching || (high !== 0 && !state.mode64)) return 0
-    const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, false)
-    if (address === FAULT) this.#fault = undefined
-    return address >= 0 && (!write || this.#mayStore(address, access)) ? address : 0
-  }
-
   #mayStore(address: number, access: number): boolean {
     const length = access & SLOW_BLOCK ? 0x1000 - (address & 0xfff) : access & SLOW_SIZE
     return this.#code.writable((address & ~0xfff) >>> 0) || this.#code.sparesCode(address, length)

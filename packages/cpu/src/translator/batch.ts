@@ -12,7 +12,7 @@ class NeedsHelpers extends Error {}
 /** A loop uses registers that were not known of: once more, now that they are. */
 class MoreRegisters extends Error {}
 
-/** A module of regions, exported as r0, r1 …; imports env.memory, env.chain, env.fill, env.words, env.prepare and, where rows call them, helpers. */
+/** A module of regions, exported as r0, r1 …; imports env.memory, env.chain, env.words, env.prepare and, where rows call them, helpers. */
 export function buildBatch(regions: readonly RegionCode[], shared: boolean): Uint8Array<ArrayBuffer> {
   const loops = regions.map((code) => loopsOf(code.region))
   let helpers = false
@@ -30,7 +30,6 @@ function build(regions: readonly RegionCode[], loops: readonly RegionLoops[], sh
   const module = new ModuleBuilder()
   module.importMemory('env', 'memory', 1, 65536, shared)
   const chain = module.importFunction('env', 'chain', { params: ['i32', 'i64'], results: ['i32'] })
-  const fill = module.importFunction('env', 'fill', { params: ['i32', 'i64', 'i32'], results: ['i32'] })
   const words = module.importFunction('env', 'words', { params: ['i32', 'i32', 'i64', 'i64'], results: [] })
   const prepare = module.importFunction('env', 'prepare', { params: ['i32', 'i32', 'i64'], results: ['i32'] })
   const find = (map: ReadonlyMap<string, number>, name: string): number => {
@@ -45,7 +44,7 @@ function build(regions: readonly RegionCode[], loops: readonly RegionLoops[], sh
     shared, chain, words, prepare,
     helper: (name) => find(helpers, name),
     helperGlobal: (name) => find(globals, name),
-    strategy: (cpu, locals) => new TlbStrategy(cpu, locals.tlb.get, fill),
+    strategy: (locals) => new TlbStrategy(locals.tlb.get),
   }
   regions.forEach((code, n) => {
     const { index, builder } = module.func(REGION_TYPE, `r${n}`)

@@ -1,4 +1,4 @@
-import { callExpr, callIndirectExpr, i32, i64, ModuleBuilder } from '@entresol/wasm-builder'
+import { callIndirectExpr, i32, i64, ModuleBuilder } from '@entresol/wasm-builder'
 import type { FunctionType, I32, I64, Label } from '@entresol/wasm-builder'
 import { PSEUDO_REGION } from '../interpreter/pseudo.ts'
 import * as R from '../interpreter/records.ts'
@@ -15,7 +15,6 @@ export interface CoreExports {
   readonly regions: WebAssembly.Table
   enter(cpu: number, slot: number, entry: number): number
   chain(cpu: number, rip: bigint): number
-  fill(cpu: number, linear: bigint, access: number): number
   words(cpu: number, kind: number, a: bigint, b: bigint): void
 }
 
@@ -23,19 +22,16 @@ export interface CoreExports {
  * The module that owns the table of regions.
  * - `enter(cpu, slot, entry)`: runs a region from the interpreter, flags pending on the way in and words on the way out.
  * - `chain(cpu, rip)`: the region at `rip` if there is one and fuel is left, as a tail call; otherwise back to the interpreter.
- * - `fill(cpu, linear, access)`: machine address of plain memory, by the TLB or the walker, or 0.
  * - `words(cpu, kind, a, b)`: FLAGS_RESULT and FLAGS_AUX from pending flags.
  */
 export function buildCore(memory: { initialPages: number; maximumPages: number; shared: boolean }): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder()
   module.importMemory('env', 'memory', memory.initialPages, memory.maximumPages, memory.shared)
-  const miss = module.importFunction('env', 'fill', { params: ['i32'], results: ['i32'] })
   const regionType = module.typeIndex(REGION_TYPE.params, REGION_TYPE.results)
   module.exportTable('regions', module.table(new Array<undefined>(L.REGION_SLOTS).fill(undefined)))
   const words = emitWordsFunction(module)
   emitEnter(module, regionType, words)
   emitChain(module, regionType)
-  emitFill(module, miss)
   return module.encode()
 }
 
@@ -89,7 +85,7 @@ function emitChain(module: ModuleBuilder, regionType: number): void {
   const context = i64.load(cpu, L.TLB_BASE)
   const hash = i32.and(i32.wrap_i64(i64.xor(rip, i64.shr_u(rip, i64.const(12)))), i32.const(L.CHAIN_ENTRIES - 1))
   f.block((leave) => {
-    f.brIf(leave, i32.lt_s(i32.load(cpu, L.FUEL), i32.const(0)))
+    f.brIf(leave, i32.lt_s(i32.or(i32.load(cpu, L.FUEL), i32.load(cpu, L.KICK)), i32.const(0)))
     const known = f.let(i32.add(cpu, i32.shl(hash, i32.const(Math.log2(L.CHAIN_ENTRY_BYTES)))))
     const sameContext = i64.eq(i64.load(known, L.CHAIN + L.CHAIN_CONTEXT), context)
     const sameGeneration = i32.eq(i32.load(known, L.CHAIN + L.CHAIN_GENERATION_SEEN), i32.load(cpu, L.CHAIN_GENERATION))
@@ -113,19 +109,4 @@ function emitChain(module: ModuleBuilder, regionType: number): void {
   })
   f.store('i64', cpu, L.RIP, rip)
   f.emit(i32.const(R.REGION_LEFT))
-}
-
-function emitFill(module: ModuleBuilder, miss: number): void {
-  const { builder: f } = module.func({ params: ['i32', 'i64', 'i32'], results: ['i32'] }, 'fill')
-  const cpu = f.param('i32', 0).get
-  const linear = f.param('i64', 1).get
-  const access = f.param('i32', 2).get
-  const index = i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))
-  const entry = f.let(i32.add(i32.load(cpu, L.TLB_BASE), index))
-  // L.TLB_WRITE is 8 behind L.TLB_READ.
-  const tag = i64.load(i32.add(entry, i32.shr_u(i32.and(access, i32.const(R.SLOW_WRITE)), i32.const(5))), L.TLB_READ)
-  const last = i64.add(linear, i64.extend_i32_u(i32.sub(i32.and(access, i32.const(R.SLOW_SIZE)), i32.const(1))))
-  f.if(i64.eq(tag, i64.and(last, i64.const(-4096n))), () => f.return(i32.add(i32.wrap_i64(linear), i32.load(entry, L.TLB_ADDEND))))
-  f.store('i64', cpu, L.HOST_VALUE, linear)
-  f.emit(callExpr('i32', miss, [access]))
 }

@@ -17,7 +17,7 @@ export interface RegionImports extends RegionFunctions {
   readonly chain: number
   readonly words: number
   readonly prepare: number
-  strategy(cpu: I32, locals: RegionLocals): MemoryStrategy
+  strategy(locals: RegionLocals): MemoryStrategy
 }
 
 /** `how` a region is left for the interpreter: REGION_*, and instructions to take back from what was burnt, less one. */
@@ -92,7 +92,7 @@ class RegionWriter {
     this.#how = f.local('i32')
     this.#target = f.local('i64')
     this.#locals = new RegionLocals(f, this.#cpu, f.param('i64', 2))
-    this.#memory = imports.strategy(this.#cpu, this.#locals)
+    this.#memory = imports.strategy(this.#locals)
     this.#blockAt = new Map(region.blocks.map((block, n) => [block.offset, n]))
     for (const entry of region.entries) this.#kinds[entry] = 'unknown'
   }
@@ -198,7 +198,7 @@ class RegionWriter {
 
   /** Jumps back look at the fuel: interrupts wait no longer than one way round. */
   #backEdge(target: number): void {
-    this.#f.if(i32.lt_s(this.#locals.fuel.get, i32.const(0)), () => this.#leaveAt(target, this.#region.blocks[target]!.offset, R.REGION_LEFT, 0), undefined, { likely: false })
+    this.#f.if(i32.lt_s(i32.or(this.#locals.fuel.get, i32.load(this.#cpu, L.KICK)), i32.const(0)), () => this.#leaveAt(target, this.#region.blocks[target]!.offset, R.REGION_LEFT, 0), undefined, { likely: false })
   }
 
   #burn(instructions: number): void {
@@ -270,7 +270,7 @@ class RegionWriter {
       },
       repeat: () => {
         this.#burn(1)
-        f.if(i32.lt_s(this.#locals.fuel.get, i32.const(0)), () => this.#leaveAt(n, offset, R.REGION_LEFT, burnt))
+        f.if(i32.lt_s(i32.or(this.#locals.fuel.get, i32.load(this.#cpu, L.KICK)), i32.const(0)), () => this.#leaveAt(n, offset, R.REGION_LEFT, burnt))
         f.br(again!)
       },
     }

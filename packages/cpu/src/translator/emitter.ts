@@ -219,7 +219,7 @@ export class RegionEmitter implements Emitter {
     const refused = i32.eqz(i32.and(i32.load(this.cpu, at + L.SEG_PERMISSIONS), i32.const(write ? 2 : 1)))
     const outside = i32.or(i64.lt_u(bound, i64.load32_u(this.cpu, at + L.SEG_FIRST)),
       i64.gt_u(i64.add(bound, i64.const(size - 1)), i64.load32_u(this.cpu, at + L.SEG_LAST)))
-    this.b.if(i32.or(refused, outside), () => this.#exits.bail())
+    this.b.if(i32.or(refused, outside), () => this.#exits.bail(), undefined, { likely: false })
     return this.b.let(i64.and(i64.add(bound, base), i64.const(ADDRESS_32)))
   }
 
@@ -230,9 +230,9 @@ export class RegionEmitter implements Emitter {
     return this.#linearOnce = this.#segmented(this.#i.segment, offset, size, write)
   }
 
-  #translate(linear: () => I64, size: number, write: boolean, symbolic?: SymbolicAddress, block = false): I32 {
+  #translate(linear: () => I64, size: number, write: boolean, symbolic?: SymbolicAddress): I32 {
     const windows = this.b.arm === this.#c.arm ? this.#c.locals.windows : undefined
-    return this.#c.memory.address(this.b, { linear, symbolic, windows, size, write, block, bail: () => this.#exits.bail() })
+    return this.#c.memory.address(this.b, { linear, symbolic, windows, size, write, bail: () => this.#exits.bail() })
   }
 
   /** The memory operand by what registers hold; undefined where address size, segment or displacement make it more than their sum. */
@@ -276,7 +276,7 @@ export class RegionEmitter implements Emitter {
 
   requireAligned(bytes: number, write = false): void {
     const linear = this.#linear(bytes, write)
-    this.b.if(i32.and(i32.wrap_i64(linear), i32.const(bytes - 1)), () => this.#exits.bail())
+    this.b.if(i32.and(i32.wrap_i64(linear), i32.const(bytes - 1)), () => this.#exits.bail(), undefined, { likely: false })
   }
 
   immediate(): I64 {
@@ -418,10 +418,10 @@ export class RegionEmitter implements Emitter {
     if (!units.has(unit)) {
       units.add(unit)
       const bit = { x87: L.UNIT_X87, mmx: L.UNIT_MMX, sse: L.UNIT_SSE, avx: L.UNIT_AVX }[unit]
-      this.b.if(i32.eqz(i32.and(i32.load(this.cpu, L.UNITS), i32.const(bit))), () => this.#exits.bail())
+      this.b.if(i32.eqz(i32.and(i32.load(this.cpu, L.UNITS), i32.const(bit))), () => this.#exits.bail(), undefined, { likely: false })
     }
     // The status word's summary bit: an unmasked exception waits (SDM vol. 1, 8.6).
-    if (unit === 'x87' || unit === 'mmx') this.b.if(i32.and(i32.load(this.cpu, L.FPU_STATUS), i32.const(0x80)), () => this.#exits.bail())
+    if (unit === 'x87' || unit === 'mmx') this.b.if(i32.and(i32.load(this.cpu, L.FPU_STATUS), i32.const(0x80)), () => this.#exits.bail(), undefined, { likely: false })
   }
 
   // Flags
@@ -471,8 +471,8 @@ export class RegionEmitter implements Emitter {
   requireTarget(rip: I64): void {
     // A flat code segment of 4 GiB refuses no 32-bit target, and no target in the same page is out of bounds.
     if (!this.#c.mode64 || this.#staysInPage()) return
-    const shift = i64.load(this.cpu, L.CANONICAL_SHIFT)
-    this.b.if(i64.ne(i64.shr_s(i64.shl(rip, shift), shift), rip), () => this.#exits.bail())
+    // 48 bits, sign-extended; the interpreter knows whether there are more.
+    this.b.if(i64.ne(i64.shr_u(i64.add(rip, i64.const(1n << 47n)), i64.const(48)), i64.const(0)), () => this.#exits.bail(), undefined, { likely: false })
   }
 
   get #relative(): boolean {
@@ -501,7 +501,7 @@ export class RegionEmitter implements Emitter {
   }
 
   raiseIf(condition: I32): void {
-    this.b.if(condition, () => this.#exits.bail())
+    this.b.if(condition, () => this.#exits.bail(), undefined, { likely: false })
   }
 
   #stackPointer(value: I64): I64 {
@@ -580,7 +580,7 @@ export class RegionEmitter implements Emitter {
       },
       destinationAddress: (size, write) => {
         const linear = this.#segmented(mode64 ? L.SEG_DS : L.SEG_ES, masked(7), size, write)
-        return this.#translate(() => linear, size, write, undefined, write && this.rep !== 'none')
+        return this.#translate(() => linear, size, write)
       },
     }
   }

@@ -119,7 +119,7 @@ export class LazyFlags {
   }
 
   incDec(width: Width, result: Int, increment: boolean): void {
-    const carry = this.#f.let(i64.extend_i32_u(this.carry()))
+    const carry = this.#f.let(i64.extend_i32_u(this.kind === undefined ? this.#carryOfAny() : this.carry()))
     this.#pend(increment ? OP_INC : OP_DEC, width, zero64(mask(width, result)), carry)
   }
 
@@ -136,6 +136,14 @@ export class LazyFlags {
     if (kind === undefined) this.#anyToWords()
     else emitWords(this.#f, this.#locals, kind)
     this.#setKind(this.#locals.kind, KIND_WORDS)
+  }
+
+  /** CF of pending flags of any kind; those of INC and DEC have it at hand, as loops that count need it. */
+  #carryOfAny(): I32 {
+    const f = this.#f
+    const { kind, b } = this.#locals
+    f.if(i32.lt_u(kind.get, i32.const(OP_INC << 2)), () => this.#anyToWords(), undefined, { likely: false })
+    return i32.and(i32.wrap_i64(b.get), i32.const(1))
   }
 
   image(): I32 {

@@ -23,8 +23,6 @@ export interface TranslatorOptions {
   readonly code: CodeCache
   /** Functions instruction rows call by name: the vCPU's own instance. */
   readonly helpers: WebAssembly.ModuleImports
-  /** Machine address of plain memory behind the linear address in HOST_VALUE, or 0: see LinearMemory.fill. */
-  readonly fill: (access: number) => number
   /** The page of code `distance` bytes from the current one, if the TLB knows it. */
   readonly findPage: FindPage
   /** The page of code at a linear address, entered into the TLB; undefined where it is none. */
@@ -50,19 +48,19 @@ export class Translator {
     { regions: 0, instructions: 0, bytes: 0, milliseconds: 0, invalidated: 0, flushes: 0 }
 
   constructor(options: TranslatorOptions) {
-    const { threshold, state, memory, code, helpers, fill } = options
+    const { threshold, state, memory, code, helpers } = options
     this.#threshold = threshold
     this.#state = state
     this.#code = code
     this.#memory = memory
     this.#shared = !(memory.wasm.buffer instanceof ArrayBuffer)
-    const env = { memory: memory.wasm, fill }
+    const env = { memory: memory.wasm }
     this.#core = new WebAssembly.Instance(coreModule(this.#shared), { env }).exports as unknown as CoreExports
     const { chain, words } = this.#core
     this.#findPage = options.findPage
     this.#mapPage = options.mapPage
     const prepare = (slot: number, entry: number, home: bigint): number => this.#prepare(slot, entry, home)
-    this.#imports = { env: { memory: memory.wasm, chain, fill: this.#core.fill, words, prepare }, helpers }
+    this.#imports = { env: { memory: memory.wasm, chain, words, prepare }, helpers }
     new Uint16Array(memory.wasm.buffer, state.base + L.HEAT, L.HEAT_COUNTERS).fill(threshold)
   }
 
