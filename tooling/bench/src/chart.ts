@@ -52,8 +52,8 @@ export function lines(all: readonly Row[], bits: Bits, baseline: string): Map<Gr
   return panel
 }
 
-/** Speeds relative to `baseline` as bars on a logarithmic axis, to the right where faster; one panel per guest. */
-export function chart(all: readonly Row[], baseline: string): string {
+/** Speeds relative to `baseline` as bars on a logarithmic axis, to the right where faster; one panel per guest; `caption` at the foot. */
+export function chart(all: readonly Row[], baseline: string, caption: string): string {
   const panels = ([64, 32] as const).map(bits => ({ bits, groups: lines(all, bits, baseline) })).filter(({ groups }) => groups.size > 0)
   const bars = panels.flatMap(({ groups }) => [...groups.values()].flat().flatMap(line => line.bars))
   const peers = [...new Set(bars.map(({ peer }) => peer))]
@@ -101,7 +101,8 @@ export function chart(all: readonly Row[], baseline: string): string {
     out.splice(axis, 0, ...grid)
     y += 18
   }
-  const height = y + 12
+  text(10, y + 22, caption, ' font-size="10" fill="#555"')
+  const height = y + 32
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">\n`
     + `<rect width="100%" height="100%" fill="#fff"/>\n${out.join('\n')}\n</svg>\n`
 }

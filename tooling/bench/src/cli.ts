@@ -56,8 +56,10 @@ if (unknownLoad !== undefined) fail(`no load ${unknownLoad}; --list shows them`)
 if (options.bits.some(bits => bits !== '64' && bits !== '32')) fail('--bits is 64 or 32')
 if (![rounds, limit, Number(options['boot-limit'])].every(number => number > 0)) fail('--rounds, --limit and --boot-limit are numbers above 0')
 
-const busy = loadavg()[0]!
-if (busy > cpus().length / 2) console.error(`bench: the host is busy (load average ${busy.toFixed(1)}): ratios of system loads will not hold`)
+const average = loadavg()[0]!
+const quiet = average <= cpus().length / 2
+const host = `load average ${average.toFixed(1)} before${quiet ? '' : ': too busy for ratios that hold'}`
+if (!quiet) console.error(`bench: ${host}`)
 const present: Peer[] = []
 const peers: Record<string, string> = {}
 for (const peer of known.filter(({ name }) => chosen.includes(name))) {
@@ -70,7 +72,7 @@ for (const peer of known.filter(({ name }) => chosen.includes(name))) {
 const circumstances = {
   // Without the paths: they differ from host to host.
   command: ['npm run bench --', ...process.argv.slice(2).map(argument => argument.replace(root, ''))].join(' '),
-  processor: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, load average ${busy.toFixed(1)} before`, rounds, limit, peers
+  processor: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${host}`, rounds, limit, peers
 }
 let shown = ''
 /** After every sample, so that an interrupted run leaves what it measured. */
@@ -79,7 +81,7 @@ function write(results: LoadResult[]): void {
   shown = table(report, REFERENCE)
   for (const [path, content] of [
     [options.json, JSON.stringify({ ...circumstances, rows: report, results }, null, 2) + '\n'],
-    [options.svg, chart(report, BASELINE)],
+    [options.svg, chart(report, BASELINE, circumstances.processor)],
     [options.html, page(report, REFERENCE, BASELINE, circumstances)]
   ] as const) {
     mkdirSync(dirname(path), { recursive: true })
@@ -87,6 +89,7 @@ function write(results: LoadResult[]): void {
   }
 }
 
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 await runPlan({
   loads: loads.filter(({ name }) => wanted.includes(name)), peers: present, bits: options.bits.map(bits => Number(bits) as Bits), rounds, limit,
   bootLimit: Number(options['boot-limit']), grace: profiles === undefined ? 0 : 60,

@@ -48,7 +48,7 @@ A load may take ${limit} s; one that needs longer counts as that and its ratio i
 ${Object.entries(peers).map(([name, version]) => `<li>${escaped(name)}: ${escaped(version)}</li>`).join('\n')}
 <li>host: ${escaped(processor)}</li>
 </ul>
-${chart(all, baseline)}
+${chart(all, baseline, processor)}
 <h2>Groups</h2>
 ${conclusion}
 <h2>Loads</h2>

@@ -27,10 +27,15 @@ type Due = (load: Load, peer: Peer) => Record | undefined
 const small = { 64: 'cloud', 32: 'i386' } as const
 const full = { 64: 'bench', 32: 'bench-i386' } as const
 
-/** Mitigations off: which ones a kernel chooses depends on the CPU model, and all peers are to execute the same code. */
+/**
+ * Mitigations off: which ones a kernel chooses depends on the CPU model, and all peers are to execute the same code. Watchdogs off: a guest
+ * that is stopped while others work is not stuck.
+ */
+const APPEND = 'quiet mitigations=off nowatchdog rcupdate.rcu_cpu_stall_suppress=1'
+
 async function bootable(name: string, bits: Bits, memory: number, vcpus: number): Promise<BootGuest> {
   const { kernel, initrd, commandLine } = await guest(name)
-  return { kernel: kernel!, initrd: initrd!, append: `${commandLine!} quiet mitigations=off`, bits, memory, vcpus }
+  return { kernel: kernel!, initrd: initrd!, append: `${commandLine!} ${APPEND}`, bits, memory, vcpus }
 }
 
 /** Boots, does something with the session, ends it. Nothing at all for a guest the peer cannot run. */
@@ -49,7 +54,7 @@ async function bootLoad(peer: Peer, bits: Bits, plan: Plan, record: Record): Pro
   await inSession(peer, await bootable(small[bits], bits, 512, 1), plan, async (_, booted) => record(booted))
 }
 
-/** All loads inside booted guests: every peer boots once and then only waits while another one works, so that they can alternate load by load. */
+/** All loads inside booted guests: every peer boots once and is stopped while another one works, so that they can alternate load by load. */
 async function shellLoads(loads: readonly Load[], bits: Bits, plan: Plan, due: Due): Promise<void> {
   const wanted = await bootable(full[bits], bits, 1024, 1)
   const guests: { readonly peer: Peer, readonly session: Session, readonly booted: Sample }[] = []
@@ -59,11 +64,15 @@ async function shellLoads(loads: readonly Load[], bits: Bits, plan: Plan, due: D
       if ('unable' in command || !loads.some(load => due(load, peer))) continue
       const { session, sample } = await Session.boot(command, plan.bootLimit)
       guests.push({ peer, session, booted: sample })
+      session.pause(true)
     }
     for (const load of loads) for (const { peer, session, booted } of guests) {
       const record = due(load, peer)
-      if (session.answers) record?.(await session.run(load.command!, plan.limit, load.prepare))
-      else record?.('value' in booted ? { failed: 'the guest no longer answers' } : booted)
+      if (record === undefined) continue
+      session.pause(false)
+      if (session.answers) record(await session.run(load.command!, plan.limit, load.prepare))
+      else record('value' in booted ? { failed: 'the guest no longer answers' } : booted)
+      session.pause(true)
     }
   } finally {
     for (const { session } of guests) await session.close(plan.grace)

@@ -27,6 +27,10 @@ export class Session {
     })
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => { this.#errors = (this.#errors + text).slice(-2000) })
     this.#child.stdin.on('error', () => {})
+    // A stopped machine would outlive a bench that is interrupted.
+    const kill = (): void => { this.#child.kill('SIGKILL') }
+    process.once('exit', kill)
+    this.#child.once('close', () => process.off('exit', kill))
     this.#ended = new Promise(resolve => {
       this.#child.once('error', error => {
         this.#errors = error.message
@@ -79,9 +83,15 @@ export class Session {
     return reached === 'done' ? finished.promise : this.#missed(reached, limit)
   }
 
+  /** Stops the machine where it is, or lets it go on: one that only waits still costs the others host time. */
+  pause(paused: boolean): void {
+    this.#child.kill(paused ? 'SIGSTOP' : 'SIGCONT')
+  }
+
   /** Ends the machine; with `grace` (seconds) it may power off by itself first. */
   async close(grace: number = 0): Promise<void> {
     if (grace > 0) {
+      this.pause(false)
       this.#child.stdin.write('exit\n')
       await this.#within(grace, this.#ended)
     }

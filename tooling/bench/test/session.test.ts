@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { loads } from '../src/loads.ts'
 import { framed, LONGEST_LINE, readFrame } from '../src/markers.ts'
@@ -42,6 +43,19 @@ describe('session', () => {
       expect(await session.run('echo why; false', 30)).toEqual({ failed: 'exit status 1: why' })
       expect(await session.run('true', 30, 'false')).toEqual({ failed: 'preparation: exit status 1' })
       expect(session.answers).toBe(true)
+    } finally {
+      await session.close()
+    }
+  })
+
+  test('a paused machine does nothing until it goes on', async () => {
+    const { session } = await Session.boot(shell, 30)
+    try {
+      session.pause(true)
+      const running = session.run('true', 30)
+      expect(await Promise.race([running, sleep(300, 'nothing yet')])).toBe('nothing yet')
+      session.pause(false)
+      expect(await running).toHaveProperty('value')
     } finally {
       await session.close()
     }
