@@ -98,8 +98,11 @@ export class InstructionView implements HostInstruction {
     return (this.#state.view.getUint8(this.#record + R.R_FLAGS) & R.RECORD_STACK) !== 0
   }
 
-  effectiveAddress(): bigint {
-    return BigInt.asUintN(64, this.#wasm.offset(this.#state.base, this.#record))
+  linearBehind(distance: number, size: number, write: boolean): bigint {
+    const { view } = this.#state
+    const legacy = view.getUint8(this.#record + R.R_FLAGS) & R.RECORD_LEGACY
+    const offset = BigInt.asUintN(legacy ? 32 : 64, this.#wasm.offset(this.#state.base, this.#record) + BigInt(distance))
+    return this.#segmented(view.getUint16(this.#record + R.R_SEGMENT, true), offset, size, write)
   }
 
   get repeat(): 'none' | 'rep' | 'repne' {

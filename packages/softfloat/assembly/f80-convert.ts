@@ -129,7 +129,23 @@ export function f80_toI32(am: u64, ae: i32, cw: i32): i32 {
 export function f80_toI64(am: u64, ae: i32, cw: i32): i64 {
   return integer(am, ae, cw, 64)
 }
+@inline
 function integer(am: u64, ae: i32, cw: i32, bits: i32): i64 {
+  const e = (ae & 0x7fff) - BIAS
+  const rc = rounding(cw)
+  // of one or more, and below half of the limit, to nearest or towards zero
+  if (u32(e) < u32(bits - 2) && i64(am) < 0 && (rc == 0 || rc == 3)) {
+    const q = am >> (63 - e)
+    const lost = (am << 1) << e
+    const up = rc == 0 && (lost > MSB || (lost == MSB && (q & 1) != 0))
+    if (lost) raise(PE)
+    setCondition(up ? C1 : 0)
+    const v = i64(q + u64(up))
+    return sign80(ae) ? -v : v
+  }
+  return integerAny(am, ae, cw, bits)
+}
+function integerAny(am: u64, ae: i32, cw: i32, bits: i32): i64 {
   setCondition(0)
   const indefinite: i64 = i64.MIN_VALUE >> (64 - bits)
   if (isUnsupported(ae, am) || (ae & 0x7fff) == 0x7fff) {

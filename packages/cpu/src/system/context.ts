@@ -113,8 +113,8 @@ export interface HostInstruction {
   linearAt(offset: bigint, size: number, write: boolean): bigint
   /** Parts of an address with a vector index: base plus displacement, cell of the index register, shift of each index. */
   vectorAddress(): { base: bigint; indexCell: number; scale: number }
-  /** Effective address without segment. */
-  effectiveAddress(): bigint
+  /** Of what lies `distance` bytes behind the start of the memory operand; the sum is not cut to the address size. */
+  linearBehind(distance: number, size: number, write: boolean): bigint
   /** True for the stack segment (faults are #SS). */
   readonly stackSegment: boolean
   /** REP prefix of a string instruction. */

@@ -21,21 +21,22 @@ const signBit = (c: SystemContext, cell: number, size: number): boolean => (c.st
 
 /** VMASKMOVPS/PD, VPMASKMOVD/Q from memory: masked-out elements of the destination become zero. */
 const maskedLoad = (size: 4 | 8): HostFunction => (c, i) => {
-  const start = i.effectiveAddress()
   const loaded = new BigUint64Array(32 / size)
   for (let at = 0; at < i.vectorBytes; at += size) {
     if (!signBit(c, i.vvvvCell + at, size)) continue
-    loaded[at / size] = c.memory.read(i.linearAt(start + BigInt(at), size, false), size, 'current', i.stackSegment)
+    loaded[at / size] = c.memory.read(i.linearBehind(at, size, false), size, 'current', i.stackSegment)
   }
   loaded.forEach((value, n) => writeElement(c, i.regCell + n * size, size, value))
 }
 
 /** Every element is known to be writable before the first is written. */
-function maskedStore(c: SystemContext, i: HostInstruction, start: bigint, size: Size, bytes: number, maskCell: number, sourceCell: number): void {
+function maskedStore(
+  c: SystemContext, i: HostInstruction, linearOf: (at: number) => bigint, size: Size, bytes: number, maskCell: number, sourceCell: number,
+): void {
   const places: [linear: bigint, value: bigint][] = []
   for (let at = 0; at < bytes; at += size) {
     if (!signBit(c, maskCell + at, size)) continue
-    const linear = i.linearAt(start + BigInt(at), size, true)
+    const linear = linearOf(at)
     c.memory.probe(linear, size, true, 'current', i.stackSegment)
     places.push([linear, readElement(c, sourceCell + at, size)])
   }
@@ -43,7 +44,7 @@ function maskedStore(c: SystemContext, i: HostInstruction, start: bigint, size: 
 }
 
 const maskedStoreVector = (size: 4 | 8): HostFunction => (c, i) =>
-  maskedStore(c, i, i.effectiveAddress(), size, i.vectorBytes, i.vvvvCell, i.regCell)
+  maskedStore(c, i, (at) => i.linearBehind(at, size, true), size, i.vectorBytes, i.vvvvCell, i.regCell)
 
 /**
  * MASKMOVQ, MASKMOVDQU: bytes of ModRM.reg to DS:rDI where ModRM.rm has bit 7 set. Whether bytes that are not written may fault is the
@@ -51,7 +52,7 @@ const maskedStoreVector = (size: 4 | 8): HostFunction => (c, i) =>
  */
 const maskedBytes = (bytes: 8 | 16, whole: boolean): HostFunction => (c, i) => {
   if (whole) c.memory.probe(i.linearAt(i.addressRegister(7), bytes, true), bytes, true)
-  maskedStore(c, i, i.addressRegister(7), 1, bytes, i.rmCell, i.regCell)
+  maskedStore(c, i, (at) => i.linearAt(i.addressRegister(7) + BigInt(at), 1, true), 1, bytes, i.rmCell, i.regCell)
   if (bytes === 16) return
   c.state.setU32(L.FPU_TOP, 0)
   c.state.setU32(L.FPU_EMPTY, 0)
