@@ -14,6 +14,7 @@ export class MappedCode implements CodeSpace {
   readonly #code: CodeCache
   readonly #find: FindPage
   readonly #heat: (page: CodePageId, offset: number) => boolean
+  readonly #decoded = new Map<number, DecodedInstruction | null>()
   /** By distance from the head's page, in bytes. */
   readonly pages: Map<number, CodePageId> = new Map()
   /** Bytes at the start of a page that belong to an instruction which begins on the page before. */
@@ -36,6 +37,12 @@ export class MappedCode implements CodeSpace {
   }
 
   at(offset: number): DecodedInstruction | undefined {
+    let known = this.#decoded.get(offset)
+    if (known === undefined) this.#decoded.set(offset, known = this.#decode(offset) ?? null)
+    return known ?? undefined
+  }
+
+  #decode(offset: number): DecodedInstruction | undefined {
     const page = this.#page(offset)
     if (!page) return undefined
     const at = offset & (PAGE - 1)

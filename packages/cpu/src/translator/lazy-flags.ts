@@ -1,4 +1,4 @@
-import { i32, i64 } from '@entresol/wasm-builder'
+import { i32, i64, select } from '@entresol/wasm-builder'
 import type { FunctionBuilder, I32, I64, Local } from '@entresol/wasm-builder'
 import { add, eq, eqz, ltU, narrow, sign64, sub, xor, and, msb, zero64, mask } from '../emit/arithmetic.ts'
 import type { ConditionCode, Int, Width } from '../emit/emitter.ts'
@@ -138,12 +138,17 @@ export class LazyFlags {
     this.#setKind(this.#locals.kind, KIND_WORDS)
   }
 
-  /** CF of pending flags of any kind; those of INC and DEC have it at hand, as loops that count need it. */
+  /** CF of pending flags of any kind: INC and DEC keep it, whatever set it. */
   #carryOfAny(): I32 {
     const f = this.#f
-    const { kind, b } = this.#locals
-    f.if(i32.lt_u(kind.get, i32.const(OP_INC << 2)), () => this.#anyToWords(), undefined, { likely: false })
-    return i32.and(i32.wrap_i64(b.get), i32.const(1))
+    const { kind, a, b } = this.#locals
+    f.if(i32.eq(i32.shr_u(kind.get, i32.const(2)), i32.const(OP_ADD)), () => {
+      this.#anyToWords()
+      f.set(kind, i32.const(KIND_WORDS))
+    }, undefined, { likely: false })
+    // LOGIC has 0 for its second operand: it borrows nothing.
+    const borrows = i32.lt_u(i32.sub(i32.shr_u(kind.get, i32.const(2)), i32.const(OP_SUB)), i32.const(2))
+    return select(borrows, i64.lt_u(a.get, b.get), i32.and(i32.wrap_i64(b.get), i32.const(1)))
   }
 
   image(): I32 {
