@@ -19,7 +19,7 @@
 // What ptrace lets a tracer set, and what every user program has: bit 1 and IF.
 #define SETTABLE 0x44dd5u
 #define FIXED 0x202u
-#define PROGRAM_MILLISECONDS 500
+#define PROGRAM_SECONDS 2
 #define HLT 0xf4
 #define XSTATE_BV 512
 #define YMM_HIGH 576 // Intel SDM vol. 1, 13.5.3: CPUID (EAX=0DH,ECX=2).EBX is 240H on every CPU with AVX
@@ -110,7 +110,7 @@ static void on_alarm(int number) {
 // Resumes a program, which may never end by itself.
 static int resume_program(struct cpu *cpu) {
   struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
-  struct itimerval limit = {.it_value = {.tv_usec = PROGRAM_MILLISECONDS * 1000}}, off = {0};
+  struct itimerval limit = {.it_value = {.tv_sec = PROGRAM_SECONDS}}, off = {0};
   running = cpu->pid, out_of_time = 0;
   if (sigaction(SIGALRM, &action, NULL) || setitimer(ITIMER_REAL, &limit, NULL)) die("the time limit of a program");
   int signal = resume(cpu, PTRACE_CONT, 0);

@@ -112,12 +112,14 @@ async function fuzzTranslated(): Promise<void> {
   const seed = values.seed === undefined ? Date.now() >>> 0 : Number(values.seed)
   const wanted = Number(values.instructions ?? Infinity)
   let found = 0
+  let interrupted = false
+  process.once('SIGINT', () => (interrupted = true))
   for (const mode of modes) {
     const candidates = programForms(all, mode, features)
     const start = performance.now()
     const total = { programs: 0, judged: 0, generated: 0, executed: 0, executedByJudge: 0 }
     const seconds = (): number => (performance.now() - start) / 1000
-    for (let round = 0; seconds() < Number(values.seconds) && Math.min(total.executed, total.executedByJudge) < wanted; round++) {
+    for (let round = 0; !interrupted && seconds() < Number(values.seconds) && Math.min(total.executed, total.executedByJudge) < wanted; round++) {
       const { findings, ...counts } = await fuzzPrograms(cpu, subjects, mode, candidates, (seed + round * 256) >>> 0, 256)
       for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += counts[key]
       for (const { program, minimal, between, differences: lines } of findings) {

@@ -3,6 +3,7 @@ import type { InstructionForm } from './forms.ts'
 import { CODE_ADDRESS, CODE_SIZE, DATA_ADDRESS, DATA_SIZE, STACK_DEFAULT } from './layout.ts'
 import { assemble, fixed, formPiece, le, moveImmediate } from './program-code.ts'
 import type { Piece, Placed } from './program-code.ts'
+import { accessChain, flagsToRegister, shiftChain } from './program-patterns.ts'
 import { Random } from './random.ts'
 import type { Fill } from './interesting.ts'
 import { stateFromSeed } from './seed-state.ts'
@@ -106,6 +107,8 @@ class ProgramWriter {
     const r = this.#r
     const block = this.#blocks[n]!
     const length = r.below(8)
+    // What comes from several places brings flags of several kinds.
+    if (r.oneIn(3)) block.push(r.oneIn(2) ? flagsToRegister(r.below(4)) : this.#condition(r.below(this.#main)))
     for (let i = 0; i < length; i++) block.push(...this.#body())
     if (n === this.#main - 1) block.push(fixed('HLT', HLT))
     else if (n >= this.#main) block.push(...this.#return())
@@ -116,6 +119,8 @@ class ProgramWriter {
     const r = this.#r
     if (this.#options.selfModifying && r.oneIn(8)) return [this.#overwrite()]
     if (r.oneIn(2)) return this.#plain()
+    if (r.oneIn(6)) return accessChain(r, this.#mode)
+    if (!this.#options.defined && r.oneIn(6)) return shiftChain(r)
     for (;;) {
       const form = r.pick(r.pick(this.#families))
       const piece = formPiece(form, r.next(), this.#mode, r.pick(['before', 'before', 'start', 'never']))
@@ -280,7 +285,7 @@ class ProgramWriter {
     const r = this.#r
     const mode = this.#mode
     const register = this.#register()
-    const count = BigInt(1 + r.below(r.oneIn(3) ? 200 : 6))
+    const count = BigInt(1 + r.below(r.oneIn(2) ? 800 : 6))
     const load = (to: number): Piece => fixed('MOV count', ...moveImmediate(mode, to, count))
     const place = (to: number): void => void this.#blocks[r.below(back + 1)]!.unshift(load(to))
     if (r.oneIn(3)) {

@@ -63,7 +63,7 @@ function pageTables(bench: Bench, code: CodePages): void {
 const SEGMENT_INDEX = [['es', L.SEG_ES], ['cs', L.SEG_CS], ['ss', L.SEG_SS], ['ds', L.SEG_DS], ['fs', L.SEG_FS], ['gs', L.SEG_GS]] as const
 const SELF_JUMP = [0xeb, 0xfe]
 /** Instructions after which a program counts as endless. */
-const PROGRAM_LIMIT = 4000
+const PROGRAM_LIMIT = 10_000
 const HLT = 0xf4
 const NOP = 0x90
 /** Attributes behind the selectors of user programs. */
