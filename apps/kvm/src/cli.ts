@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CodedError } from '@entresol/kit'
-import { keepHeapSmall } from './heap.ts'
+import { hintBranches, keepHeapSmall } from './engine.ts'
 import { parseCommandLine, PROGRAM } from './options/index.ts'
 import { run } from './run.ts'
 
@@ -21,6 +21,7 @@ async function main(): Promise<number> {
 }
 
 keepHeapSmall()
+hintBranches()
 process.exitCode = await main()
 // Timers and sockets of a machine that has ended must not keep the process.
 process.stdout.write('', () => process.exit())

@@ -1,5 +1,5 @@
 import { buildMachine } from './build-machine.ts'
-import { collectGarbage } from './heap.ts'
+import { collectGarbage } from './engine.ts'
 import { Monitor } from './monitor.ts'
 import type { Configuration } from './options/index.ts'
 import { Terminal } from './terminal.ts'
