@@ -37,7 +37,7 @@ function addPlain(am: u64, ae: i32, bm: u64, be: i32): bool {
     h = bm >> d
     // two shifts, so that none is by 64
     l = (bm << 1) << (63 - d)
-  } else l = d == 64 ? bm : d < 128 ? (bm >> (d - 64)) | 1 : 1
+  } else l = d == 64 ? bm : d < 128 ? (bm >> (d - 64)) | u64(bm << (128 - d) != 0) : 1
   if (ae == be || ((ae ^ be) & 0x8000) == 0) {
     h += am
     if (h < am) return finishPlain(sign, e + 1, MSB | (h >> 1), (h << 63) | (l >> 1) | (l & 1))

@@ -89,3 +89,15 @@ describe('rounding to nearest, where the host does the arithmetic,', () => {
     expect(Math.min(seen.exact, seen.inexact)).toBeGreaterThan(10000)
   })
 })
+
+describe('x87 sums', () => {
+  it('round a tie to even however far the operands are apart', () => {
+    const x = instantiateSoftfloat()
+    const [ONE_BIT, MASKED] = [1n << 63n, 0x37f]
+    // 2^64 - 1/2 lies between 2^64 - 1 and 2^64; 2^64 - 3/8 is above the tie, 2^64 - 5/8 below.
+    for (const [significand, exponent, sum] of [[ONE_BIT, 0x3ffe, 0n], [3n << 62n, 0x3ffd, 0n], [5n << 61n, 0x3ffe, 1n]] as const) {
+      x.f80_sub(ONE_BIT, 0x403f, significand, exponent, MASKED)
+      expect([BigInt.asUintN(64, x.sigResult.value), x.expResult.value]).toEqual(sum ? [0xffffffffffffffffn, 0x403e] : [ONE_BIT, 0x403f])
+    }
+  })
+})
