@@ -1,5 +1,6 @@
 export { SoftwareVcpu } from './vcpu.ts'
 export type { SoftwareVcpuOptions } from './vcpu.ts'
+export { adoptInterpreter, interpreterModule } from './interpreter/instance.ts'
 export { CodeFrames } from './code/code-frames.ts'
 export type { CodeHolder, CodeRegistry } from './code/code-frames.ts'
 export { SharedCodeFrames } from './code/shared-code-frames.ts'

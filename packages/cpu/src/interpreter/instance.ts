@@ -37,7 +37,7 @@ const ANY_MEMORY = { initialPages: 1, maximumPages: 65536 }
 const modules = new Map<boolean, WebAssembly.Module>()
 
 /** The interpreter, compiled once per process for plain and once for shared memory. */
-function interpreterModule(memory: MachineMemory): WebAssembly.Module {
+export function interpreterModule(memory: MachineMemory): WebAssembly.Module {
   const shared = !(memory.wasm.buffer instanceof ArrayBuffer)
   let module = modules.get(shared)
   if (!module) {
@@ -45,6 +45,11 @@ function interpreterModule(memory: MachineMemory): WebAssembly.Module {
     modules.set(shared, module)
   }
   return module
+}
+
+/** Takes over the interpreter for shared memory that another thread of this process compiled. */
+export function adoptInterpreter(module: WebAssembly.Module): void {
+  modules.set(true, module)
 }
 
 /** `helpers`: what instruction rows call by name, see helpers.ts. */

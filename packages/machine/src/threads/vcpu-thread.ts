@@ -1,4 +1,4 @@
-import { createCpuModel, KvmParavirtual, parseCpuOption, SharedCodeFrames, SoftwareVcpu, writeMsr } from '@entresol/cpu'
+import { adoptInterpreter, createCpuModel, KvmParavirtual, parseCpuOption, SharedCodeFrames, SoftwareVcpu, writeMsr } from '@entresol/cpu'
 import type { CodeFrameTables } from '@entresol/cpu'
 import { ApicBus, ApicPageBus, LocalApic, RemoteApic } from '@entresol/io'
 import { ALL_FRAMES, AttachedMachineMemory, AttachedPhysicalMap, createPageWalker } from '@entresol/mmu'
@@ -23,6 +23,8 @@ export interface VcpuThreadOptions {
   readonly exchange: SharedArrayBuffer
   readonly codeFrames: CodeFrameTables
   readonly codeCacheBytes: number
+  /** Compiled: threads share its machine code. */
+  readonly interpreter: WebAssembly.Module
   readonly timeOrigin: number
   readonly wallOffset: number
 }
@@ -43,6 +45,7 @@ export class VcpuThread {
 
   /** `wakeFirst` posts a message to the first thread. */
   constructor(o: VcpuThreadOptions, wakeFirst: () => void) {
+    adoptInterpreter(o.interpreter)
     const exchange = new X.Exchange(o.cpus, o.exchange)
     const memory = new AttachedMachineMemory(o.memory, o.arena)
     const port = this.#port = new VcpuPort(exchange, o.id, memory, wakeFirst, true)

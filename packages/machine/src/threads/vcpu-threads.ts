@@ -1,5 +1,5 @@
 import type { CodeFrameTables, CodeRegistry, CpuModel, SoftwareVcpu } from '@entresol/cpu'
-import { SharedCodeFrames } from '@entresol/cpu'
+import { interpreterModule, SharedCodeFrames } from '@entresol/cpu'
 import type { AccessSize, Bus, Vcpu, VcpuExit } from '@entresol/interfaces'
 import { RemoteApic } from '@entresol/io'
 import type { ApicBus, EoiListener, LocalApic } from '@entresol/io'
@@ -109,7 +109,8 @@ export class VcpuThreads {
       this.#threads.push(thread)
       const options: VcpuThreadOptions = {
         id, cpus: this.vcpus.length + 1, cpu, memory: memory.wasm, arena: this.#arenas[id - 1]!, map: ram.sharedMap!, exchange: this.#exchange.buffer,
-        codeFrames: this.#tables, codeCacheBytes, timeOrigin: performance.timeOrigin, wallOffset: clock.wallClock() - Date.now(),
+        codeFrames: this.#tables, codeCacheBytes, interpreter: interpreterModule(memory),
+        timeOrigin: performance.timeOrigin, wallOffset: clock.wallClock() - Date.now(),
       }
       thread.post(options)
     })))
