@@ -7,7 +7,7 @@ import type { Gfn, Gpa, VcpuExit } from '@entresol/interfaces'
 import { setSegment } from '../../src/system/segments.ts'
 import * as L from '../../src/state/layout.ts'
 import { createBench } from './bench.ts'
-import type { Bench } from './bench.ts'
+import type { Bench, BenchOptions } from './bench.ts'
 
 /** Guest physical pages of the tables; code, data and constants are mapped to their own addresses. */
 const PML4 = 0x1000
@@ -87,10 +87,10 @@ export class SoftwareSubject implements Subject {
   instructions = 0
   readonly #codeBytes: Uint8Array
 
-  /** `translated`: every case becomes a region of its own, as if its code were hot; programs become regions as they run. */
-  constructor(translated = false, code: CodePages = 'plain') {
+  /** `translated`: every case becomes a region of its own, as if its code were hot; programs become regions as they run. `space`: instead of paging. */
+  constructor(translated = false, code: CodePages = 'plain', space?: BenchOptions['space']) {
     this.#codeBytes = new Uint8Array(code === 'straddled' ? 2 * CODE_SIZE : CODE_SIZE)
-    const bench = createBench({ bytes: 4 << 20, codeCacheBytes: 1 << 20, translateAfter: translated ? 1 : 0 })
+    const bench = createBench({ bytes: 4 << 20, codeCacheBytes: 1 << 20, translateAfter: translated ? 1 : 0, ...(space ? { space } : {}) })
     this.#translated = translated
     this.#bench = bench
     pageTables(bench, code)
@@ -147,7 +147,8 @@ export class SoftwareSubject implements Subject {
 
   #runProgram(testCase: TestCase, codeAddress: number): Outcome {
     const { cpu } = this.#bench
-    return this.#runTo(testCase, codeAddress, PROGRAM_LIMIT, (left) => cpu.run(left))
+    // Slices end in places of its own: what the interpreter brings to an end must not be cut short.
+    return this.#runTo(testCase, codeAddress, this.#translated ? 2 * PROGRAM_LIMIT : PROGRAM_LIMIT, (left) => cpu.run(left))
   }
 
   /** A program up to the first place behind so many instructions where a slice may end; `exactly`: to the instruction. */

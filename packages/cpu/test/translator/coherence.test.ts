@@ -200,6 +200,53 @@ describe.each([0, 1, 3])('code translated after %i arrivals', (translateAfter) =
     expect(m.registers().rip).toBe(BigInt(HANDLERS + 14 * 16 + 1))
   })
 
+  const withSse = (r: VcpuRegisters): void => void (r.cr4 |= 0x600n)
+  /** mov eax, [rdi]; add rax, [rdi + 5]; mov [rdi + 9], eax; movups xmm0, [rdi + 3]; movups [rdi + 16], xmm0; add rdi, 2; mov [rdi + 6], ax; mov rdi, rsi; ret */
+  const BORDER = hex('8b 07 48 03 47 05 89 47 09 0f 10 47 03 0f 11 47 10 48 83 c7 02 66 89 47 06 48 89 f7 c3')
+
+  it('accesses around a page border go to both pages, wherever they are', () => {
+    const m = long()
+    paged(m)
+    map(m, 0, 0xa000)
+    map(m, 1, 0xc000)
+    m.load(0xb000, BORDER)
+    const model = Uint8Array.from({ length: 0x2000 }, (_, i) => (i * 37 + (i >>> 8)) & 0xff)
+    const view = new DataView(model.buffer)
+    m.load(0xa000, model.subarray(0, 0x1000))
+    m.load(0xc000, model.subarray(0x1000))
+    for (let offset = 0xfc8; offset < 0x1004; offset++) {
+      for (let n = 0; n < 4; n++) {
+        const sum = BigInt.asUintN(64, BigInt(view.getUint32(offset, true)) + view.getBigUint64(offset + 5, true))
+        view.setUint32(offset + 9, Number(sum & 0xffffffffn), true)
+        model.copyWithin(offset + 16, offset + 3, offset + 19)
+        view.setUint16(offset + 8, Number(sum & 0xffffn), true)
+      }
+      call(m, 0xb000, { 7: PAGED + offset, 6: PAGED + offset }, withSse)
+      const found = new Uint8Array(0x2000)
+      m.ram.read(at(0xa000), found.subarray(0, 0x1000))
+      m.ram.read(at(0xc000), found.subarray(0x1000))
+      expect({ offset, found }).toEqual({ offset, found: model })
+    }
+  })
+
+  it('accesses that run into a page which is not there fault at its first byte, with nothing done', () => {
+    const m = long()
+    paged(m)
+    map(m, 0, 0xa000)
+    map(m, 1, 0xc000)
+    m.load(0xb000, BORDER)
+    call(m, 0xb000, { 7: PAGED, 6: PAGED }, withSse)
+    map(m, 1, 0, 0)
+    for (let offset = 0xfe1; offset < 0x1000; offset++) {
+      m.execute([], { change: (r) => { withSse(r); r.rip = BigInt(CALLER); r.gpr[3] = 0xb000n; r.gpr[7] = r.gpr[6] = BigInt(PAGED + offset) } })
+      // What is accessed from RDI on, by what instruction, with which error code.
+      const accesses = [[0, 4, 0, 0n], [5, 13, 2, 0n], [9, 13, 6, 2n], [3, 19, 9, 0n], [16, 32, 13, 2n]] as const
+      const [start, , length, error] = accesses.find(([, end]) => offset + end > 0x1000)!
+      const address = BigInt(PAGED + Math.max(0x1000, offset + start))
+      expect([offset, m.registers().rip, m.registers().cr2, m.stack(2)]).toEqual([offset, BigInt(HANDLERS + 14 * 16 + 1), address, [error, BigInt(0xb000 + length)]])
+    }
+  })
+
   it('asks for the rights of the privilege it runs at', () => {
     const m = long()
     paged(m)
