@@ -1,5 +1,5 @@
 import type {
-  Bus, Clock, Intercepts, InterruptSource, MachineMemory, PageWalker, PhysicalMap, RandomSource, Vcpu, VcpuExit, VcpuRegisters, VcpuSignals,
+  Bus, Clock, FlatWindow, Intercepts, InterruptSource, MachineMemory, PageWalker, PhysicalMap, RandomSource, Vcpu, VcpuExit, VcpuRegisters, VcpuSignals,
 } from '@entresol/interfaces'
 import { DR6_BREAKPOINTS, DR6_BS, DR7_GD } from '@entresol/x86'
 import { CodeCache } from './code/code-cache.ts'
@@ -36,8 +36,14 @@ import { Translator } from './translator/translator.ts'
 export interface SoftwareVcpuOptions {
   readonly id: number
   readonly memory: MachineMemory
-  readonly physical: PhysicalMap
+  readonly physical: Pick<PhysicalMap, 'onInvalidate' | 'onHostWrite'>
   readonly walker: PageWalker
+  /**
+   * Linear addresses that `walker` maps to the same machine bytes for good: translated code reaches them with one comparison and no TLB. It does not look
+   * there at rights of pages to read and write, data breakpoints and alignment (CR0.AM), and its stores to decoded code are not noticed before
+   * `physical` tells of them. Instruction fetch and all other addresses are checked as ever. For programs in user mode, whose host is their kernel.
+   */
+  readonly flat?: FlatWindow
   readonly ports: Bus
   readonly mmio: Bus
   readonly interrupts: InterruptSource
@@ -188,7 +194,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const threshold = options.translateAfter ?? TRANSLATE_AFTER
     if (threshold > 0) {
       this.translator = new Translator({
-        threshold, state: this.state, memory: options.memory, code: this.code, helpers, findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear),
+        threshold, state: this.state, memory: options.memory, code: this.code, flat: options.flat, helpers, findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear),
       })
     }
     this.#wasm = instantiateInterpreter(options.memory, helpers, {

@@ -50,3 +50,13 @@ export interface PageWalker {
   /** Machine address of the page's 4 KiB frame, -1 when it is MMIO; with ACCESS_WRITE, -2 for ROM. */
   readonly frame: number
 }
+
+/**
+ * Linear addresses [linear, linear + bytes) that are the machine bytes [machine, machine + bytes), in order: the address space of a program in user
+ * mode in one piece. All three are multiples of 4096; the window ends at or below linear address 2^32.
+ */
+export interface FlatWindow {
+  readonly linear: number
+  readonly machine: number
+  readonly bytes: number
+}

@@ -1,4 +1,7 @@
 export { ALL_FRAMES } from './guest/p2m.ts'
+export { FlatMemory } from './flat/flat-memory.ts'
+export type { FlatMemoryOptions } from './flat/flat-memory.ts'
+export { FlatWalker } from './flat/flat-walker.ts'
 export { GuestPhysicalMemory } from './guest/guest-memory.ts'
 export { AttachedPhysicalMap } from './guest/attached-map.ts'
 export type { SharedMap } from './guest/shared-map.ts'

@@ -1,3 +1,5 @@
+import type { FlatWindow, MachineMemory } from '@entresol/interfaces'
+import { CodedError } from '@entresol/kit'
 import { i32, i64 } from '@entresol/wasm-builder'
 import type { FunctionBuilder, I32, I64 } from '@entresol/wasm-builder'
 import * as L from '../state/layout.ts'
@@ -18,7 +20,7 @@ export interface TranslatedAccess {
   bail(): void
 }
 
-/** How translated code reaches memory: the one decision between a machine with paging and a program in one flat address space. */
+/** How translated code reaches memory: the one decision between a machine with paging and a program in a flat window. */
 export interface MemoryStrategy {
   /** Machine address of the access; bails where it is not plain memory in one page. */
   address(f: FunctionBuilder, access: TranslatedAccess): I32
@@ -64,16 +66,31 @@ export class TlbStrategy implements MemoryStrategy {
   }
 }
 
-/** One linear memory holds the whole address space: the engine's own bounds check is the only one. */
+/**
+ * A window of linear addresses in one piece of machine memory. One comparison, of the first byte and the length with the window, keeps the guest in
+ * it; what lies outside bails before anything has happened, so it faults precisely. Rights of pages are not looked at, nor whether a store meets
+ * decoded code.
+ */
 export class FlatStrategy implements MemoryStrategy {
-  /** Machine address of linear address 0. */
-  readonly #base: number
+  readonly #window: FlatWindow
 
-  constructor(base: number) {
-    this.#base = base
+  constructor(window: FlatWindow) {
+    this.#window = window
   }
 
   address(f: FunctionBuilder, access: TranslatedAccess): I32 {
-    return f.let(i32.add(i32.wrap_i64(access.linear()), i32.const(this.#base)))
+    const { linear, machine, bytes } = this.#window
+    const offset = f.let(linear === 0 ? access.linear() : i64.sub(access.linear(), i64.const(linear)))
+    f.if(i64.gt_u(offset, i64.const(bytes - access.size)), () => access.bail(), undefined, { likely: false })
+    return f.let(i32.add(i32.wrap_i64(offset), i32.const(machine)))
+  }
+}
+
+/** A guest of this window reaches nothing else of `memory`; throws `bad-flat-window` where it is not one. */
+export function requireInside({ linear, machine, bytes }: FlatWindow, memory: MachineMemory): void {
+  const pages = [linear, machine, bytes].map((value) => value / 4096)
+  const inside = pages.every((value) => Number.isInteger(value) && value >= 0) && linear + bytes <= 2 ** 32 && machine + bytes <= memory.u8.length
+  if (!inside || bytes === 0) {
+    throw new CodedError('bad-flat-window', `linear ${linear}, machine ${machine}, ${bytes} bytes are not whole pages of machine memory below linear address 4 GiB`)
   }
 }

@@ -1,14 +1,16 @@
-import type { MachineMemory } from '@entresol/interfaces'
+import type { FlatWindow, MachineMemory } from '@entresol/interfaces'
 import { PSEUDO_REGION } from '../interpreter/pseudo.ts'
 import type { CodeCache, CodePageId } from '../code/code-cache.ts'
 import * as R from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
 import { buildBatch } from './batch.ts'
+import type { BatchOptions } from './batch.ts'
 import { MappedCode } from './code-space.ts'
 import type { FindPage } from './code-space.ts'
 import { buildCore } from './core.ts'
 import type { CoreExports } from './core.ts'
+import { requireInside } from './memory-access.ts'
 import { formRegion } from './region.ts'
 import type { RegionCode } from './region.ts'
 
@@ -21,6 +23,8 @@ export interface TranslatorOptions {
   readonly state: CpuState
   readonly memory: MachineMemory
   readonly code: CodeCache
+  /** Linear addresses reached without the TLB: see `SoftwareVcpuOptions`. */
+  readonly flat: FlatWindow | undefined
   /** Functions instruction rows call by name: the vCPU's own instance. */
   readonly helpers: WebAssembly.ModuleImports
   /** The page of code `distance` bytes from the current one, if the TLB knows it. */
@@ -34,7 +38,7 @@ export class Translator {
   readonly #state: CpuState
   readonly #code: CodeCache
   readonly #memory: MachineMemory
-  readonly #shared: boolean
+  readonly #batch: BatchOptions
   readonly #core: CoreExports
   readonly #imports: WebAssembly.Imports
   readonly #threshold: number
@@ -48,14 +52,16 @@ export class Translator {
     { regions: 0, instructions: 0, bytes: 0, milliseconds: 0, invalidated: 0, flushes: 0 }
 
   constructor(options: TranslatorOptions) {
-    const { threshold, state, memory, code, helpers } = options
+    const { threshold, state, memory, code, flat, helpers } = options
     this.#threshold = threshold
     this.#state = state
     this.#code = code
     this.#memory = memory
-    this.#shared = !(memory.wasm.buffer instanceof ArrayBuffer)
+    const shared = !(memory.wasm.buffer instanceof ArrayBuffer)
+    if (flat) requireInside(flat, memory)
+    this.#batch = { shared, flat }
     const env = { memory: memory.wasm }
-    this.#core = new WebAssembly.Instance(coreModule(this.#shared), { env }).exports as unknown as CoreExports
+    this.#core = new WebAssembly.Instance(coreModule(shared), { env }).exports as unknown as CoreExports
     const { chain, words } = this.#core
     this.#findPage = options.findPage
     this.#mapPage = options.mapPage
@@ -91,7 +97,7 @@ export class Translator {
     if (this.#nextSlot === L.REGION_SLOTS) this.flush()
     const slot = this.#nextSlot
     const code: RegionCode = { region, slot, mode: home.mode, pages: space.pages }
-    const bytes = buildBatch([code], this.#shared)
+    const bytes = buildBatch([code], this.#batch)
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports)
     this.#install(code, space.tails, instance.exports['r0'] as () => number)
     this.stats.regions++

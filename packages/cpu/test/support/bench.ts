@@ -1,6 +1,8 @@
 import { createMachineMemory, createPageWalker, GuestPhysicalMemory } from '@entresol/mmu'
+import type { FrameMemory } from '@entresol/mmu'
 import type { Bus, Clock, Gpa, InterruptSource } from '@entresol/interfaces'
 import { SoftwareVcpu } from '../../src/vcpu.ts'
+import type { SoftwareVcpuOptions } from '../../src/vcpu.ts'
 import type { CpuModel } from '../../src/system/cpuid/model.ts'
 import type { ApicRegisters } from '../../src/system/context.ts'
 import { INSTRUCTIONS } from '../../src/instructions/index.ts'
@@ -24,7 +26,16 @@ const everything: CpuModel = {
   cpuid: () => [0, 0, 0, 0],
 }
 
-export function createBench(options: { bytes?: number; model?: CpuModel; codeCacheBytes?: number; translateAfter?: number } = {}): Bench {
+export interface BenchOptions {
+  readonly bytes?: number
+  readonly model?: CpuModel
+  readonly codeCacheBytes?: number
+  readonly translateAfter?: number
+  /** What linear addresses lead to; without it paging over `ram`. */
+  readonly space?: (memory: FrameMemory, ram: GuestPhysicalMemory) => Pick<SoftwareVcpuOptions, 'physical' | 'walker' | 'flat'>
+}
+
+export function createBench(options: BenchOptions = {}): Bench {
   const bytes = options.bytes ?? 16 << 20
   const memory = createMachineMemory({ bytes: bytes + (16 << 20) + (options.codeCacheBytes ?? 8 << 20) })
   const ram = new GuestPhysicalMemory(memory)
@@ -52,8 +63,9 @@ export function createBench(options: { bytes?: number; model?: CpuModel; codeCac
   }
   const bench = { now: 0 }
   const clock: Clock = { now: () => bench.now, wallClock: () => 0, schedule: () => ({ cancel: () => {} }) }
+  const space = options.space?.(memory, ram) ?? { physical: ram, walker: createPageWalker(memory, ram) }
   const cpu = new SoftwareVcpu({
-    id: 0, memory, physical: ram, walker: createPageWalker(memory, ram), ports: bus('in', 'out'), mmio: bus('read', 'write'),
+    ...space, id: 0, memory, ports: bus('in', 'out'), mmio: bus('read', 'write'),
     interrupts: source, apic, clock, random: { nextU32: () => 0x12345678 }, model: options.model ?? everything,
     codeCacheBytes: options.codeCacheBytes ?? 8 << 20, translateAfter: options.translateAfter ?? 500,
   })
