@@ -194,7 +194,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const threshold = options.translateAfter ?? TRANSLATE_AFTER
     if (threshold > 0) {
       this.translator = new Translator({
-        threshold, state: this.state, memory: options.memory, code: this.code, flat: options.flat, helpers, findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear),
+        threshold, state: this.state, memory: options.memory, code: this.code, flat: options.flat, helpers, findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear), forgetChains: () => this.tlb.forgetChains(),
       })
     }
     this.#wasm = instantiateInterpreter(options.memory, helpers, {

@@ -46,6 +46,9 @@ export class Tlb {
   /** Index (in u32 units) of set 0. */
   readonly #base: number
   readonly #generation: number
+  readonly #chainPages: Uint8Array
+  /** Code was fetched from a page of the upper half that is not global, since chains were forgotten. */
+  #localUpperCode = false
   /** Entries in use, each in one of two lists, so that a flush touches only those. */
   readonly #local = new EntryList()
   readonly #global = new EntryList()
@@ -65,6 +68,7 @@ export class Tlb {
     this.#u32 = state.memory.u32
     this.#base = (state.base + L.TLB) >>> 2
     this.#generation = (state.base + L.CHAIN_GENERATION) >>> 2
+    this.#chainPages = state.memory.u8.subarray(state.base + L.CHAIN_PAGES, state.base + L.CHAIN_PAGES + L.CHAIN_PAGE_COUNT)
     for (let entry = 0; entry < ENTRIES; entry++) this.#clear(entry)
   }
 
@@ -126,10 +130,12 @@ export class Tlb {
 
   /** Adds the fetch side to the entry `fill` just made for this page. */
   setFetch(set: number, linearLow: number, linearHigh: number, mode: number, codeTable: number): void {
-    const at = this.#base + this.#entry(set, linearLow) * 8
+    const entry = this.#entry(set, linearLow)
+    const at = this.#base + entry * 8
     this.#u32[at + 4] = (linearLow & ~0xfff) | mode
     this.#u32[at + 5] = linearHigh
     this.#u32[at + 7] = codeTable
+    if (linearHigh >= 0x80000000 && this.#listed[entry] !== 2) this.#localUpperCode = true
   }
 
   /** A tag whose low bits are all ones matches no address. */
@@ -153,13 +159,16 @@ export class Tlb {
   }
 
   /** Addresses may lead elsewhere now: translated code looks its ways up again. */
-  #forgetChains(): void {
+  forgetChains(): void {
     this.#u32[this.#generation]!++
+    this.#u32[this.#generation + 1]!++
+    this.#localUpperCode = false
+    this.#chainPages.fill(0)
   }
 
   flushAll(): void {
     this.flushes++
-    this.#forgetChains()
+    this.forgetChains()
     this.onFlush?.('all', 0, 0)
     this.#flush(this.#local, 1)
     this.#flush(this.#global, 2)
@@ -169,14 +178,15 @@ export class Tlb {
   /** Everything but global translations. */
   flushNonGlobal(): void {
     this.flushes++
-    this.#forgetChains()
+    // Kernels live in the upper half, in global pages: ways between their regions stay.
+    if (this.#localUpperCode) this.forgetChains()
+    else this.#u32[this.#generation]!++
     this.onFlush?.('non-global', 0, 0)
     this.#flush(this.#local, 1)
   }
 
   /** One page in every set: all of it when it is a large one. */
   flushPage(linearLow: number, linearHigh = 0): void {
-    this.#forgetChains()
     this.onFlush?.('page', linearLow, linearHigh)
     let first = this.#entry(0, linearLow)
     let count = 1
@@ -188,6 +198,7 @@ export class Tlb {
       count = Math.max(count, Math.min(2 ** (LARGE_SHIFTS[kind]! - 12), L.TLB_ENTRIES))
       first = this.#entry(0, linearLow) & ~(count - 1)
     }
+    if (count > 1 || this.#chainPages[(linearLow >>> 12) & (L.CHAIN_PAGE_COUNT - 1)]) this.forgetChains()
     for (let set = 0; set < L.TLB_SETS; set++) for (let i = 0; i < count; i++) this.#clear(set * L.TLB_ENTRIES + first + i)
   }
 
@@ -202,7 +213,7 @@ export class Tlb {
 
   /** Drops the fetch tags: their code tables or mode are gone. */
   flushFetch(): void {
-    this.#forgetChains()
+    this.forgetChains()
     for (let e = 0; e < ENTRIES; e++) this.#setTag(this.#base + e * 8 + 4, 0, 0, 0)
   }
 

@@ -147,7 +147,8 @@ export const STATE_BYTES = 0x1000
 
 /**
  * Where control transfers of translated code went: direct-mapped by RIP. An entry holds for its RIP, TLB_BASE and CODE_MODE (one i64) and
- * CHAIN_GENERATION, which changes when a translation of addresses or a region goes.
+ * CHAIN_GENERATION, which changes when a translation of addresses or a region goes: one for each half of the address space (u32, lower
+ * half first), as page tables are switched under a kernel that stays.
  */
 export const CHAIN = 0x90000
 export const CHAIN_ENTRIES = 2048
@@ -158,6 +159,9 @@ export const CHAIN_GENERATION_SEEN = 16
 export const CHAIN_SLOT = 20
 export const CHAIN_REGION_ENTRY = 24
 export const CHAIN_GENERATION = 0x3f0
+/** Bytes that are nonzero where regions of a page, by its number modulo their count, are remembered: INVLPG of others changes nothing. */
+export const CHAIN_PAGES = 0x1000
+export const CHAIN_PAGE_COUNT = 0x400
 
 /** Countdowns to translation (u16) by record address: see translator/translator.ts. */
 export const HEAT = 0x2000

@@ -73,6 +73,9 @@ function emitEnter(module: ModuleBuilder, regionType: number, words: number): vo
   f.emit(status)
 }
 
+/** Which byte of CHAIN_PAGES stands for the page of an address. */
+export const chainPage = (linear: I64): I32 => i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(12))), i32.const(L.CHAIN_PAGE_COUNT - 1))
+
 /** The record at `linear` in the page table `table`. */
 const recordAt = (table: I32, linear: I64): I32 => i32.load(i32.add(table, i32.shl(i32.and(i32.wrap_i64(linear), i32.const(0xfff)), i32.const(2))))
 
@@ -83,12 +86,13 @@ function emitChain(module: ModuleBuilder, regionType: number): void {
   const rip = f.param('i64', 1).get
   const page = i64.and(rip, i64.const(-4096n))
   const context = i64.load(cpu, L.TLB_BASE)
+  const generation = i32.load(i32.add(cpu, i32.shl(i32.wrap_i64(i64.shr_u(rip, i64.const(63))), i32.const(2))), L.CHAIN_GENERATION)
   const hash = i32.and(i32.wrap_i64(i64.xor(rip, i64.shr_u(rip, i64.const(12)))), i32.const(L.CHAIN_ENTRIES - 1))
   f.block((leave) => {
     f.brIf(leave, i32.lt_s(i32.or(i32.load(cpu, L.FUEL), i32.load(cpu, L.KICK)), i32.const(0)))
     const known = f.let(i32.add(cpu, i32.shl(hash, i32.const(Math.log2(L.CHAIN_ENTRY_BYTES)))))
     const sameContext = i64.eq(i64.load(known, L.CHAIN + L.CHAIN_CONTEXT), context)
-    const sameGeneration = i32.eq(i32.load(known, L.CHAIN + L.CHAIN_GENERATION_SEEN), i32.load(cpu, L.CHAIN_GENERATION))
+    const sameGeneration = i32.eq(i32.load(known, L.CHAIN + L.CHAIN_GENERATION_SEEN), generation)
     f.if(i32.and(i64.eq(i64.load(known, L.CHAIN + L.CHAIN_RIP), rip), i32.and(sameContext, sameGeneration)), () => {
       f.returnCallIndirect(regionType, 0, i32.load(known, L.CHAIN + L.CHAIN_SLOT), cpu, i32.load(known, L.CHAIN + L.CHAIN_REGION_ENTRY), page)
     }, undefined, { likely: true })
@@ -100,9 +104,10 @@ function emitChain(module: ModuleBuilder, regionType: number): void {
     f.brIf(leave, i32.ne(i32.load16_u(record, R.R_HANDLER), i32.const(PSEUDO_REGION)))
     const regionSlot = f.let(i32.load(record, R.R_REGION_SLOT))
     const entry = f.let(i32.load(record, R.R_REGION_ENTRY))
+    f.store('i32_8', i32.add(cpu, chainPage(rip)), L.CHAIN_PAGES, i32.const(1))
     f.store('i64', known, L.CHAIN + L.CHAIN_RIP, rip)
     f.store('i64', known, L.CHAIN + L.CHAIN_CONTEXT, context)
-    f.store('i32', known, L.CHAIN + L.CHAIN_GENERATION_SEEN, i32.load(cpu, L.CHAIN_GENERATION))
+    f.store('i32', known, L.CHAIN + L.CHAIN_GENERATION_SEEN, generation)
     f.store('i32', known, L.CHAIN + L.CHAIN_SLOT, regionSlot)
     f.store('i32', known, L.CHAIN + L.CHAIN_REGION_ENTRY, entry)
     f.returnCallIndirect(regionType, 0, regionSlot, cpu, i32.or(entry, i32.const(CHECK_PAGES)), page)

@@ -3,12 +3,14 @@ import type { FunctionBuilder, I32, I64, Label, Local } from '@entresol/wasm-bui
 import type { DecodedInstruction } from '../decode/decoder.ts'
 import * as R from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
+import { chainPage } from './core.ts'
 import { RegionEmitter } from './emitter.ts'
 import type { BlockContext, InstructionExits, RegionFunctions } from './emitter.ts'
 import { KIND_WORDS, LazyFlags } from './lazy-flags.ts'
 import { LoopRegisters, RegionLocals } from './locals.ts'
 import type { MemoryStrategy } from './memory-access.ts'
 import type { PageWindows } from './page-windows.ts'
+import { reachOf } from './region.ts'
 import type { Region, RegionCode } from './region.ts'
 import { isLoop, stronglyConnected, Structure } from './structure.ts'
 
@@ -169,20 +171,27 @@ class RegionWriter {
       if (distance === 0) return
       f.if(i32.eq(this.#entry.get, i32.const(n + 1)), () => f.set(pageRip, i64.sub(pageRip.get, i64.const(distance))))
     })
-    if (pages.size === 1) return
     f.if(check, () => {
-      let mapped: I32 = i32.const(1)
+      let mapped = this.#mode64 ? this.#isCanonical() : i32.const(1)
       for (const [distance, page] of pages) {
         const linear = this.#ripAt(i64.const(distance))
         const at = f.let(i32.add(i32.load(this.#cpu, L.TLB_BASE),
           i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))))
         const same = i32.and(i64.eq(i64.load(at, L.TLB_FETCH), i64.or(linear, i64.const(mode))), i32.eq(i32.load(at, L.TLB_CODE), i32.const(page.table)))
         mapped = i32.and(mapped, same)
+        f.store('i32_8', i32.add(this.#cpu, chainPage(linear)), L.CHAIN_PAGES, i32.const(1))
       }
       f.if(i32.eqz(mapped), () => {
         f.if(i32.eqz(callExpr('i32', this.#imports.prepare, [i32.const(slot), this.#entry.get, pageRip.get])), () => f.return(i32.const(R.REGION_BAILED)))
       }, undefined, { likely: false })
     }, undefined, { likely: false })
+  }
+
+  /** Everything the region reaches lies in one half of the 48-bit address space. */
+  #isCanonical(): I32 {
+    const reach = BigInt(reachOf(this.#region))
+    const inside = (rip: I64): I32 => i64.eqz(i64.shr_u(i64.add(rip, i64.const(1n << 47n)), i64.const(48)))
+    return i32.and(inside(i64.add(this.#locals.pageRip.get, i64.const(reach))), inside(i64.sub(this.#locals.pageRip.get, i64.const(reach))))
   }
 
   #ripAt(offset: I64): I64 {

@@ -469,19 +469,14 @@ export class RegionEmitter implements Emitter {
   }
 
   requireTarget(rip: I64): void {
-    // A flat code segment of 4 GiB refuses no 32-bit target, and no target in the same page is out of bounds.
-    if (!this.#c.mode64 || this.#staysInPage()) return
+    // A flat code segment of 4 GiB refuses no 32-bit target, and a region is not entered where its relative targets are not canonical.
+    if (!this.#c.mode64 || this.#relative) return
     // 48 bits, sign-extended; the interpreter knows whether there are more.
     this.b.if(i64.ne(i64.shr_u(i64.add(rip, i64.const(1n << 47n)), i64.const(48)), i64.const(0)), () => this.#exits.bail(), undefined, { likely: false })
   }
 
   get #relative(): boolean {
     return this.#i.variant.operands.some((o) => o.kind === 'relative')
-  }
-
-  #staysInPage(): boolean {
-    const target = this.#offset + this.#i.length + Number(this.#i.immediate)
-    return this.#relative && target >= 0 && target < 4096
   }
 
   jump(rip: I64): void {

@@ -47,6 +47,10 @@ export interface RegionCode {
   readonly pages: ReadonlyMap<number, CodePageId>
 }
 
+/** How far from the head's page the region or its relative branches reach, in bytes. */
+export const reachOf = (region: Region): number =>
+  region.blocks.reduce((reach, block) => Math.max(reach, Math.abs(block.offset), block.end, Math.abs(block.target ?? 0)), 4096)
+
 const MAX_INSTRUCTIONS = 300
 /** Calls whose callee becomes part of the region. */
 const MAX_CALLS = 12

@@ -11,7 +11,7 @@ import type { FindPage } from './code-space.ts'
 import { buildCore } from './core.ts'
 import type { CoreExports } from './core.ts'
 import { requireInside } from './memory-access.ts'
-import { formRegion } from './region.ts'
+import { formRegion, reachOf } from './region.ts'
 import type { RegionCode } from './region.ts'
 
 const ANY_MEMORY = { initialPages: 1, maximumPages: 65536 }
@@ -29,6 +29,8 @@ export interface TranslatorOptions {
   readonly helpers: WebAssembly.ModuleImports
   /** The page of code `distance` bytes from the current one, if the TLB knows it. */
   readonly findPage: FindPage
+  /** What generated code remembers of ways to regions is no longer true. */
+  readonly forgetChains: () => void
   /** The page of code at a linear address, entered into the TLB; undefined where it is none. */
   readonly mapPage: (linear: bigint) => CodePageId | undefined
 }
@@ -46,12 +48,14 @@ export class Translator {
   readonly #regions = new Map<number, Set<RegionCode>>()
   readonly #bySlot: (RegionCode | undefined)[] = []
   readonly #findPage: FindPage
+  readonly #forgetChains: () => void
   readonly #mapPage: (linear: bigint) => CodePageId | undefined
   #nextSlot = 0
   readonly stats: { regions: number; instructions: number; bytes: number; milliseconds: number; invalidated: number; flushes: number } =
     { regions: 0, instructions: 0, bytes: 0, milliseconds: 0, invalidated: 0, flushes: 0 }
 
   constructor(options: TranslatorOptions) {
+    this.#forgetChains = options.forgetChains
     const { threshold, state, memory, code, flat, helpers } = options
     this.#threshold = threshold
     this.#state = state
@@ -151,7 +155,7 @@ export class Translator {
     this.#core.regions.set(slot, null)
     this.#bySlot[slot] = undefined
     // Ways into it that translated code remembers.
-    this.#memory.u32[(this.#state.base + L.CHAIN_GENERATION) >>> 2]!++
+    this.#forgetChains()
     for (const page of pages.values()) this.#regions.get(page.table)?.delete(code)
     for (const block of region.entries) {
       const { offset } = region.blocks[block]!
@@ -165,7 +169,9 @@ export class Translator {
    */
   #prepare(slot: number, entry: number, home: bigint): number {
     const code = this.#bySlot[slot]!
-    let good = true
+    const reach = BigInt(reachOf(code.region))
+    const canonical = (rip: bigint): boolean => BigInt.asIntN(48, rip) === BigInt.asIntN(64, rip)
+    let good = code.mode !== L.MODE_64 || (canonical(home + reach) && canonical(home - reach))
     for (const [distance, page] of code.pages) {
       const mapped = this.#mapPage(BigInt.asUintN(code.mode === L.MODE_64 ? 64 : 32, home + BigInt(distance)))
       good &&= mapped !== undefined && mapped.table === page.table
@@ -173,7 +179,7 @@ export class Translator {
     }
     if (good) return 1
     // Nobody enters it unchecked now.
-    this.#memory.u32[(this.#state.base + L.CHAIN_GENERATION) >>> 2]!++
+    this.#forgetChains()
     const { offset } = code.region.blocks[code.region.entries[entry - 1]!]!
     const state = this.#state
     const rip = BigInt.asUintN(code.mode === L.MODE_64 ? 64 : 32, home + BigInt(offset))
