@@ -1,7 +1,7 @@
 import { screenText } from '@entresol/machine'
-import type { Machine } from '@entresol/machine'
+import type { Machine, MachineStats, VcpuStats } from '@entresol/machine'
 
-const INFO = 'info registers|screen|stats|status'
+const INFO = 'info jit|registers|screen|stats|status'
 const PROMPT = '(entresol) '
 
 interface Command {
@@ -68,7 +68,8 @@ function describe(machine: Machine, what: string): string {
   switch (what) {
     case 'registers': return machine.describeRegisters()
     case 'status': return `VM status: ${machine.running ? 'running' : 'paused'}`
-    case 'stats': return Object.entries(machine.stats()).map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join('\n')
+    case 'stats': return statistics(machine.stats())
+    case 'jit': return perCpu(machine.stats(), translation)
     case 'screen': return screen(machine)
     default: return INFO
   }
@@ -79,4 +80,34 @@ function screen({ display }: Machine): string {
   const lines = screenText(display)
   if (!lines) return `graphics, ${display.width} x ${display.height}`
   return lines.join('\n').trimEnd()
+}
+
+const percent = (part: number, whole: number): string => `${whole ? ((part / whole) * 100).toFixed(1) : '0.0'} %`
+
+/** `lines` of the machine, and of each CPU where there are several. */
+function perCpu(stats: MachineStats, lines: (of: VcpuStats) => string[]): string {
+  const each = stats.vcpus.length > 1 ? stats.vcpus.flatMap((vcpu, n) => [`CPU ${n}:`, ...lines(vcpu).map((line) => `  ${line}`)]) : []
+  return [...lines(stats), ...each].join('\n')
+}
+
+const statistics = (stats: MachineStats): string => `memoryTouched: ${stats.memoryTouched}\n${perCpu(stats, counters)}`
+
+function counters(of: VcpuStats): string[] {
+  return Object.entries(of).filter(([name, value]) => name === 'events' || typeof value === 'number' && name !== 'memoryTouched')
+    .map(([name, value]) => `${name}: ${typeof value === 'number' ? Math.round(value) : JSON.stringify(value)}`)
+}
+
+/** What QEMU's `info jit` is about: translated code, and why it is left. */
+function translation(s: VcpuStats): string[] {
+  const each = s.regionsMade || 1
+  return [
+    `regions            ${s.regions} of ${s.regionsMade} made (${s.regionsInvalidated} overwritten, ${s.regionFlushes} flushes)`,
+    `guest instructions ${s.translatedInstructions} (${(s.translatedInstructions / each).toFixed(1)} a region)`,
+    `WebAssembly        ${s.translatedBytes} bytes (${(s.translatedBytes / (s.translatedInstructions || 1)).toFixed(1)} an instruction)`,
+    `time translating   ${Math.round(s.translationMilliseconds)} ms (${(s.translationMilliseconds / each).toFixed(2)} a region)`,
+    `entries            ${s.regionEntries} (one in ${Math.round(s.instructions / (s.regionEntries || 1))} instructions)`,
+    `exits              no region there ${percent(s.exitsTransfer, s.regionEntries)}, bailed ${percent(s.exitsBailed, s.regionEntries)}, slice over ${percent(s.exitsSlice, s.regionEntries)}`,
+    `decoded            ${s.decoded} (${s.invalidated} overwritten, ${s.codeFlushes} flushes), ${s.codeBytes} bytes`,
+    `TLB                ${s.tlbFills} fills, ${s.tlbFlushes} flushes`,
+  ]
 }

@@ -12,9 +12,9 @@ import type { MachineOptions, StopReason } from './options.ts'
 import { Platform, VCPU_BYTES } from './platform.ts'
 import { dumpRegisters } from './register-dump.ts'
 import { RunLoop } from './run-loop.ts'
+import { machineStats } from './stats.ts'
+import type { MachineStats } from './stats.ts'
 import { threadsAvailable, threadsByDefault } from './threads/host-thread.ts'
-import { countersOf, RemoteVcpu } from './threads/remote-vcpu.ts'
-import type { VcpuCounters } from './threads/exchange.ts'
 
 const MIB = 1 << 20
 const MIN_MEMORY = MIB
@@ -30,22 +30,6 @@ const MACHINE_BYTES = 4096 * MIB - EXTRA_BYTES - 32 * MIB
 /** What one CPU gets for decoded code. */
 const codeCacheBytes = (memory: number, cpus: number): number =>
   Math.min(48 * MIB, Math.floor(Math.max(0, MACHINE_BYTES - memory - cpus * VCPU_BYTES) / cpus / 65536) * 65536)
-
-/** Counters since power-on, and sizes now. */
-export interface MachineStats {
-  /** Bytes of guest RAM and ROM that have been touched, and of decoded code. */
-  readonly memoryTouched: number
-  readonly codeBytes: number
-  readonly instructions: number
-  /** Instructions decoded, decoded instructions dropped because their bytes changed, whole flushes of the decoded code. */
-  readonly decoded: number
-  readonly invalidated: number
-  readonly codeFlushes: number
-  readonly tlbFills: number
-  readonly tlbFlushes: number
-  /** Exceptions and interrupts delivered, by vector. */
-  readonly events: Readonly<Record<number, number>>
-}
 
 /** A virtual machine: a board with its devices, a clock and a run loop. */
 export class Machine {
@@ -168,16 +152,7 @@ export class Machine {
   }
 
   stats(): MachineStats {
-    const vcpus = this.#platform.allVcpus
-    const counters = vcpus.map((vcpu) => (vcpu instanceof RemoteVcpu ? vcpu.counters : countersOf(vcpu)))
-    const sum = (name: keyof VcpuCounters): number => counters.reduce((total, of) => total + of[name], 0)
-    const events: Record<number, number> = {}
-    for (const vcpu of vcpus) vcpu.exceptionCounts.forEach((count, vector) => count && (events[vector] = (events[vector] ?? 0) + count))
-    return {
-      memoryTouched: this.#platform.ram.touchedBytes(), codeBytes: sum('codeBytes'),
-      instructions: sum('instructionCount'), decoded: sum('decoded'), invalidated: sum('invalidated'),
-      codeFlushes: sum('codeFlushes'), tlbFills: sum('tlbFills'), tlbFlushes: sum('tlbFlushes'), events,
-    }
+    return machineStats(this.#platform.allVcpus, this.#platform.ram.touchedBytes())
   }
 
   /** Registers of every CPU, for people. */

@@ -104,6 +104,15 @@ export const XCR0 = 0x2d8
  */
 export const KICK = 0x2e0
 
+/** How often regions came back to `enter`, by EXIT_* (u64 each). */
+export const REGION_EXITS = 0x300
+/** Control went where no region is. */
+export const EXIT_TRANSFER = 0
+/** An instruction that the interpreter had to carry out. */
+export const EXIT_BAILED = 1
+/** The slice or another thread's kick ended it at a transfer. */
+export const EXIT_SLICE = 2
+
 /** RIP of the instruction that STI holds interrupts off for; all ones: none. */
 export const INTERRUPT_SHADOW = 0x2e8
 

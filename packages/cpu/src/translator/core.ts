@@ -1,4 +1,4 @@
-import { callIndirectExpr, i32, i64, ModuleBuilder } from '@entresol/wasm-builder'
+import { callIndirectExpr, i32, i64, ModuleBuilder, select } from '@entresol/wasm-builder'
 import type { FunctionType, I32, I64, Label } from '@entresol/wasm-builder'
 import { PSEUDO_REGION } from '../interpreter/pseudo.ts'
 import * as R from '../interpreter/records.ts'
@@ -20,7 +20,7 @@ export interface CoreExports {
 
 /**
  * The module that owns the table of regions.
- * - `enter(cpu, slot, entry)`: runs a region from the interpreter, flags pending on the way in and words on the way out.
+ * - `enter(cpu, slot, entry)`: runs a region from the interpreter, flags pending on the way in and words on the way out; counts how it came back.
  * - `chain(cpu, rip)`: the region at `rip` if there is one and fuel is left, as a tail call; otherwise back to the interpreter.
  * - `words(cpu, kind, a, b)`: FLAGS_RESULT and FLAGS_AUX from pending flags.
  */
@@ -70,6 +70,10 @@ function emitEnter(module: ModuleBuilder, regionType: number, words: number): vo
   f.if(kind,
     () => f.call(words, cpu, kind, i64.load(cpu, L.FLAGS_RESULT), i64.load(cpu, L.FLAGS_B)),
     () => f.store('i32', cpu, L.FLAGS_AUX, i32.wrap_i64(i64.load(cpu, L.FLAGS_B))))
+  // Statistics: the status is the cause, but for slices that end.
+  const ended = i32.shl(i32.shr_u(i32.or(i32.load(cpu, L.FUEL), i32.load(cpu, L.KICK)), i32.const(31)), i32.const(Math.log2(L.EXIT_SLICE)))
+  const cause = f.let(i32.add(cpu, i32.shl(select(i32.eqz(status), ended, status), i32.const(3))))
+  f.store('i64', cause, L.REGION_EXITS, i64.add(i64.load(cause, L.REGION_EXITS), i64.const(1n)))
   f.emit(status)
 }
 

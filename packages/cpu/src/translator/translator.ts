@@ -51,8 +51,9 @@ export class Translator {
   readonly #forgetChains: () => void
   readonly #mapPage: (linear: bigint) => CodePageId | undefined
   #nextSlot = 0
-  readonly stats: { regions: number; instructions: number; bytes: number; milliseconds: number; invalidated: number; flushes: number } =
-    { regions: 0, instructions: 0, bytes: 0, milliseconds: 0, invalidated: 0, flushes: 0 }
+  /** `live`: regions there are now; the others count since power-on. */
+  readonly stats: { live: number; regions: number; instructions: number; bytes: number; milliseconds: number; invalidated: number; flushes: number } =
+    { live: 0, regions: 0, instructions: 0, bytes: 0, milliseconds: 0, invalidated: 0, flushes: 0 }
 
   constructor(options: TranslatorOptions) {
     this.#forgetChains = options.forgetChains
@@ -94,7 +95,7 @@ export class Translator {
   }
 
   #translate(home: CodePageId, head: number): void {
-    const start = performance.now()
+    const start = hostTime()
     const space = new MappedCode(this.#code, home, this.#findPage, (page, offset) => this.#isWarm(page, offset))
     const region = formRegion(space, head)
     if (!region || this.#code.full) return
@@ -107,7 +108,7 @@ export class Translator {
     this.stats.regions++
     this.stats.bytes += bytes.length
     this.stats.instructions += region.blocks.reduce((sum, block) => sum + block.instructions.length, 0)
-    this.stats.milliseconds += performance.now() - start
+    this.stats.milliseconds += hostTime() - start
   }
 
   /** Arrivals are more than a quarter on the way to a region, or have made one. */
@@ -124,6 +125,7 @@ export class Translator {
     this.#nextSlot = slot + 1
     this.#core.regions.set(slot, run)
     this.#bySlot[slot] = code
+    this.stats.live++
     for (const page of pages.values()) {
       const known = this.#regions.get(page.table)
       if (known) known.add(code)
@@ -152,8 +154,10 @@ export class Translator {
 
   #remove(code: RegionCode): void {
     const { slot, pages, region } = code
+    if (this.#bySlot[slot] !== code) return
     this.#core.regions.set(slot, null)
     this.#bySlot[slot] = undefined
+    this.stats.live--
     // Ways into it that translated code remembers.
     this.#forgetChains()
     for (const page of pages.values()) this.#regions.get(page.table)?.delete(code)
@@ -198,6 +202,10 @@ export class Translator {
     this.#nextSlot = 0
   }
 }
+
+/** Milliseconds for statistics, which no guest sees. */
+// eslint-disable-next-line no-restricted-properties -- the host's time is what is measured
+const hostTime = (): number => performance.now()
 
 function coreModule(shared: boolean): WebAssembly.Module {
   let module = cores.get(shared)

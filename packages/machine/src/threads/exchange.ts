@@ -1,3 +1,4 @@
+import type { VcpuCounters } from '@entresol/cpu'
 import { APIC_MAILBOX_WORDS, ApicMailbox } from '@entresol/io'
 
 /** Messages a vCPU can have waiting before it is told to forget everything instead. */
@@ -47,8 +48,11 @@ export const ASLEEP = 0
 const GLOBAL_WORDS = 64
 
 /** Numbers of a vCPU for `Machine.stats`, as doubles, then its events by vector (u32). */
-export const COUNTERS = ['instructionCount', 'codeBytes', 'decoded', 'invalidated', 'codeFlushes', 'tlbFills', 'tlbFlushes'] as const
-export type VcpuCounters = Readonly<Record<(typeof COUNTERS)[number], number>>
+export const COUNTERS: readonly (keyof VcpuCounters)[] = [
+  'instructions', 'decoded', 'invalidated', 'codeFlushes', 'codeBytes', 'regions', 'regionsMade', 'regionsInvalidated', 'regionFlushes',
+  'translatedInstructions', 'translatedBytes', 'translationMilliseconds', 'regionEntries', 'exitsTransfer', 'exitsBailed', 'exitsSlice',
+  'tlbFills', 'tlbFlushes',
+]
 const COUNTER_BYTES: number = COUNTERS.length * 8
 const EVENT_BYTES = 256 * 4
 

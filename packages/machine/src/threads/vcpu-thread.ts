@@ -1,4 +1,4 @@
-import { adoptInterpreter, createCpuModel, KvmParavirtual, parseCpuOption, SharedCodeFrames, SoftwareVcpu, writeMsr } from '@entresol/cpu'
+import { adoptInterpreter, createCpuModel, KvmParavirtual, parseCpuOption, SharedCodeFrames, SoftwareVcpu, vcpuCounters, writeMsr } from '@entresol/cpu'
 import type { CodeFrameTables } from '@entresol/cpu'
 import { ApicBus, ApicPageBus, LocalApic, RemoteApic } from '@entresol/io'
 import { ALL_FRAMES, AttachedMachineMemory, AttachedPhysicalMap, createPageWalker } from '@entresol/mmu'
@@ -8,7 +8,6 @@ import * as C from './calls.ts'
 import { AttachedGuestMemory } from './attached-guest-memory.ts'
 import * as X from './exchange.ts'
 import { FollowingClock } from '../clock/following-clock.ts'
-import { countersOf } from './remote-vcpu.ts'
 import { VcpuPort } from './vcpu-port.ts'
 
 /** Everything a vCPU's thread is told at its start. */
@@ -166,7 +165,8 @@ export class VcpuThread {
   }
 
   #publish(): void {
-    this.#counters.set(X.COUNTERS.map((name) => countersOf(this.#vcpu)[name]))
+    const counters = vcpuCounters(this.#vcpu)
+    this.#counters.set(X.COUNTERS.map((name) => counters[name]))
     this.#events.set(this.#vcpu.exceptionCounts)
   }
 }
