@@ -44,7 +44,7 @@ export class TlbStrategy implements MemoryStrategy {
     if (window) return this.#near(f, access, window, symbolic.delta - window.delta)
     const linear = f.let(access.linear())
     const address = this.#lookup(f, access, linear)
-    if (symbolic) windows?.note(f, symbolic, write, i32.wrap_i64(linear), address)
+    if (symbolic) windows?.note(f, symbolic, write, i32.and(i32.wrap_i64(linear), i32.const(0xfff)), address)
     return address
   }
 
