@@ -53,10 +53,14 @@ export interface PageWalker {
 
 /**
  * Linear addresses [linear, linear + bytes) that are the machine bytes [machine, machine + bytes), in order: the address space of a program in user
- * mode in one piece. All three are multiples of 4096; the window ends at or below linear address 2^32.
+ * mode in one piece. All three are multiples of 4096; the window ends at or below linear address 2^32. Nothing in it belongs to anyone but the guest,
+ * the edges included.
  */
 export interface FlatWindow {
   readonly linear: number
   readonly machine: number
   readonly bytes: number
 }
+
+/** Bytes at either end of a FlatWindow that a program is not meant to use: accesses there are slow, or go unnoticed where they are near others. */
+export const FLAT_EDGE_BYTES = 8192

@@ -1,3 +1,4 @@
+import { FLAT_EDGE_BYTES } from '@entresol/interfaces'
 import type { FlatWindow, MachineMemory } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import { i32, i64 } from '@entresol/wasm-builder'
@@ -67,9 +68,9 @@ export class TlbStrategy implements MemoryStrategy {
 }
 
 /**
- * A window of linear addresses in one piece of machine memory. One comparison, of the first byte and the length with the window, keeps the guest in
- * it; what lies outside bails before anything has happened, so it faults precisely. Rights of pages are not looked at, nor whether a store meets
- * decoded code.
+ * A window of linear addresses in one piece of machine memory. An access between its edges is found by one comparison; others near it, by the same
+ * registers, need none: they are less than an edge away. The guest thus stays in its window, whatever it does; what lies outside bails before anything has
+ * happened, so it faults precisely. Rights of pages are not looked at, nor whether a store meets decoded code.
  */
 export class FlatStrategy implements MemoryStrategy {
   readonly #window: FlatWindow
@@ -79,10 +80,15 @@ export class FlatStrategy implements MemoryStrategy {
   }
 
   address(f: FunctionBuilder, access: TranslatedAccess): I32 {
+    const { symbolic, windows } = access
+    const near = symbolic && windows?.find(symbolic, true)
+    if (near) return f.let(i32.add(near.address, i32.const(symbolic.delta - near.delta)))
     const { linear, machine, bytes } = this.#window
-    const offset = f.let(linear === 0 ? access.linear() : i64.sub(access.linear(), i64.const(linear)))
-    f.if(i64.gt_u(offset, i64.const(bytes - access.size)), () => access.bail(), undefined, { likely: false })
-    return f.let(i32.add(i32.wrap_i64(offset), i32.const(machine)))
+    const offset = f.let(i64.sub(access.linear(), i64.const(linear + FLAT_EDGE_BYTES)))
+    f.if(i64.gt_u(offset, i64.const(bytes - 2 * FLAT_EDGE_BYTES - access.size)), () => access.bail(), undefined, { likely: false })
+    const address = f.let(i32.add(i32.wrap_i64(offset), i32.const(machine + FLAT_EDGE_BYTES)))
+    if (symbolic) windows?.note(f, symbolic, true, address, address)
+    return address
   }
 }
 
@@ -90,7 +96,7 @@ export class FlatStrategy implements MemoryStrategy {
 export function requireInside({ linear, machine, bytes }: FlatWindow, memory: MachineMemory): void {
   const pages = [linear, machine, bytes].map((value) => value / 4096)
   const inside = pages.every((value) => Number.isInteger(value) && value >= 0) && linear + bytes <= 2 ** 32 && machine + bytes <= memory.u8.length
-  if (!inside || bytes === 0) {
+  if (!inside || bytes <= 2 * FLAT_EDGE_BYTES) {
     throw new CodedError('bad-flat-window', `linear ${linear}, machine ${machine}, ${bytes} bytes are not whole pages of machine memory below linear address 4 GiB`)
   }
 }

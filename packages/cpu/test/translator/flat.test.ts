@@ -1,7 +1,8 @@
-import { RIGHT_EXECUTE, RIGHT_READ, RIGHT_WRITE } from '@entresol/interfaces'
+import { FLAT_EDGE_BYTES, RIGHT_EXECUTE, RIGHT_READ, RIGHT_WRITE } from '@entresol/interfaces'
 import type { Gfn, VcpuExit } from '@entresol/interfaces'
 import { createPageWalker, FlatMemory, FlatWalker } from '@entresol/mmu'
 import { DATA_ADDRESS, DATA_SIZE, differences, formsOfRow, generateProgram, programForms, Random } from '@entresol/oracle'
+import type { Fault } from '@entresol/oracle'
 import { describe, expect, it } from 'vitest'
 import { INSTRUCTIONS } from '../../src/instructions/index.ts'
 import * as L from '../../src/state/layout.ts'
@@ -16,6 +17,12 @@ const features = new Set(INSTRUCTIONS.flatMap((row) => row.options.feature ?? []
 const all = INSTRUCTIONS.flatMap(formsOfRow)
 const modes = [64, 32] as const
 
+/** A page fault that may go unnoticed: the access was near others in the window. */
+function inEdge({ vector, address = 0n }: Fault): boolean {
+  const offset = Number(address) - DATA_ADDRESS
+  return vector === 14 && ((offset < 0 && offset > -FLAT_EDGE_BYTES) || (offset >= DATA_SIZE && offset < DATA_SIZE + FLAT_EDGE_BYTES))
+}
+
 describe.each(modes)('random programs with their data in a window, %i-bit', (mode) => {
   const forms = programForms(all, mode, features)
 
@@ -24,20 +31,24 @@ describe.each(modes)('random programs with their data in a window, %i-bit', (mod
     const paged = new SoftwareSubject(false)
     const flat = countingRegions(counts, () => new SoftwareSubject(true, 'plain', (memory, ram) => ({
       physical: ram, walker: createPageWalker(memory, ram),
-      flat: { linear: DATA_ADDRESS, machine: ram.frameForWrite((DATA_ADDRESS >>> 12) as Gfn), bytes: DATA_SIZE },
+      // Programs that do not fault use nothing but these two pages, directly.
+      flat: {
+        linear: DATA_ADDRESS - FLAT_EDGE_BYTES, machine: ram.frameForWrite((DATA_ADDRESS >>> 12) as Gfn) - FLAT_EDGE_BYTES,
+        bytes: DATA_SIZE + 2 * FLAT_EDGE_BYTES,
+      },
     })))
     let done = 0
     let faults = 0
     for (let seed = 0; seed < COUNT; seed++) {
       const { testCase } = generateProgram(seed, { mode, forms, defined: false })
       const expected = paged.run(testCase)
-      if (expected.kind === 'step-limit') continue
+      if (expected.kind === 'step-limit' || (expected.fault && inEdge(expected.fault))) continue
       done++
       if (expected.kind === 'fault') faults++
       for (let run = 1; run <= 3; run++) expect({ seed, run, lines: differences(expected, flat.run(testCase)) }).toEqual({ seed, run, lines: [] })
       expect({ seed, instructions: flat.instructions }).toEqual({ seed, instructions: paged.instructions })
     }
-    expect(done).toBeGreaterThan(COUNT / 2)
+    expect(done).toBeGreaterThan(COUNT / 3)
     expect(faults).toBeGreaterThan(0)
     expect(counts.entered).toBeGreaterThan(1.5 * done)
     // What is not in the window, constants among it, bails.
@@ -67,9 +78,10 @@ function createProcess(translateAfter: number): Process {
       const before = memory.reserve(PAGE)
       space = new FlatMemory(memory, { linear: START, bytes: END - START })
       const behind = memory.reserve(PAGE)
-      expect([before + PAGE, behind]).toEqual([space.machine, space.machine + END - START])
+      const { machine, bytes } = space.window
+      expect([before + PAGE, behind]).toEqual([machine, machine + bytes])
       for (const frame of [before, behind]) neighbours.push(memory.u8.subarray(frame, frame + PAGE).fill(0x5a))
-      return { physical: space, walker: new FlatWalker(space), flat: space }
+      return { physical: space, walker: new FlatWalker(space), flat: space.window }
     },
   })
   const process = { ...bench, space: space!, neighbours }
@@ -163,6 +175,19 @@ describe.each([0, 1])('a process in a window, translated after %i arrivals', (tr
     expect(neighbours.every((frame) => frame.every((byte) => byte === 0x5a))).toBe(true)
   })
 
+  it('stays in its window with accesses near others, too', () => {
+    const process = createProcess(translateAfter)
+    const { space, neighbours } = process
+    // mov [rbx], rax; mov [rbx+ffch], rax; mov [rbx-ff8h], rax; movups xmm0, [rbx+ff0h]
+    place(process, loop(0x48, 0x89, 0x03, 0x48, 0x89, 0x83, 0xfc, 0x0f, 0, 0, 0x48, 0x89, 0x83, 0x08, 0xf0, 0xff, 0xff, 0x0f, 0x10, 0x83, 0xf0, 0x0f, 0, 0))
+    const run = (at: number): VcpuExit => runAt(process, [0x1122334455667788n, 50n, 0n, BigInt(at)])
+    expect(run(DATA + PAGE)).toMatchObject({ event: { kind: 'syscall' } })
+    expect(space.view(DATA + 2 * PAGE - 4, 4)).toEqual(Uint8Array.of(0x88, 0x77, 0x66, 0x55))
+    expect(space.view(DATA + 8, 4)).toEqual(Uint8Array.of(0x88, 0x77, 0x66, 0x55))
+    for (const at of [START, END - 8, END, START - 8, END + PAGE, END + 2 * PAGE - 8, START - 2 * PAGE]) run(at)
+    expect(neighbours.every((frame) => frame.every((byte) => byte === 0x5a))).toBe(true)
+  })
+
   it('executes new instructions once the host was told', () => {
     const process = createProcess(translateAfter)
     place(process, loop(0x83, 0xc0, 0x01)) // add eax, 1
@@ -187,7 +212,7 @@ it('is refused where it is not pages of machine memory', () => {
   const create = (linear: number, machine: number, bytes: number) => () => createBench({
     space: (memory, ram) => ({ physical: ram, walker: createPageWalker(memory, ram), flat: { linear, machine, bytes } }),
   })
-  for (const [linear, machine, bytes] of [[1, 4096, 4096], [0, 100, 4096], [0, 4096, 0], [0, 4096, 2 ** 31], [2 ** 32 - 4096, 4096, 8192], [0, -4096, 4096]] as const) {
+  for (const [linear, machine, bytes] of [[1, 4096, 65536], [0, 100, 65536], [0, 4096, 0], [0, 4096, 16384], [0, 4096, 2 ** 31], [2 ** 32 - 65536, 4096, 69632], [0, -65536, 65536]] as const) {
     expect(create(linear, machine, bytes)).toThrow(expect.objectContaining({ code: 'bad-flat-window' }))
   }
 })

@@ -1,23 +1,26 @@
 import type { FlatWindow, Gfn, MachineAddress, MachineMemory, PhysicalMap } from '@entresol/interfaces'
-import { RIGHT_EXECUTE } from '@entresol/interfaces'
+import { FLAT_EDGE_BYTES, RIGHT_EXECUTE } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import { FRAME_SHIFT, FRAME_SIZE } from '../limits.ts'
 
 export interface FlatMemoryOptions {
-  /** First linear address, a multiple of 4096: what lies below is never mapped, so that a null pointer faults. Default 65536, as Linux's mmap_min_addr. */
+  /** First linear address, a multiple of 4096, at least 8192: what lies below is never mapped, so that a null pointer faults. Default 65536, as Linux's mmap_min_addr. */
   readonly linear?: number
   /** A multiple of 4096. Pages that nobody touches cost nothing. */
   readonly bytes: number
 }
 
 /**
- * The address space of one program in user mode: a window of linear addresses in one piece of machine memory, with rights for each page, which
- * are none at first. What a kernel would keep in page tables; linear and physical addresses are the same.
+ * The address space of one program in user mode: linear addresses in one piece of machine memory, with rights for each page, which are none at
+ * first. What a kernel would keep in page tables; linear and physical addresses are the same.
  */
-export class FlatMemory implements FlatWindow, Pick<PhysicalMap, 'onInvalidate' | 'onHostWrite'> {
+export class FlatMemory implements Pick<PhysicalMap, 'onInvalidate' | 'onHostWrite'> {
   readonly linear: number
   readonly bytes: number
+  /** Machine address of the byte at `linear`. */
   readonly machine: MachineAddress
+  /** For a vCPU: all of this, and the edges. */
+  readonly window: FlatWindow
   readonly #memory: MachineMemory
   readonly #rights: Uint8Array
   readonly #invalidateListeners: ((firstGfn: Gfn, count: number) => void)[] = []
@@ -26,14 +29,16 @@ export class FlatMemory implements FlatWindow, Pick<PhysicalMap, 'onInvalidate' 
   /** Errors: `bad-memory-size`, `machine-memory-exhausted`. */
   constructor(memory: MachineMemory, options: FlatMemoryOptions) {
     const { linear = 65536, bytes } = options
-    const whole = [linear, bytes].every((value) => Number.isInteger(value / FRAME_SIZE) && value >= 0)
-    if (!whole || bytes === 0 || linear + bytes > 2 ** 32) {
-      throw new CodedError('bad-memory-size', `${bytes} bytes at ${linear} are not whole pages below 4 GiB`)
+    const whole = [linear, bytes].every((value) => Number.isInteger(value / FRAME_SIZE) && value > 0)
+    if (!whole || linear < FLAT_EDGE_BYTES || linear + bytes > 2 ** 32 - FLAT_EDGE_BYTES) {
+      throw new CodedError('bad-memory-size', `${bytes} bytes at ${linear} are not whole pages from 8 KiB to 8 KiB below 4 GiB`)
     }
     this.linear = linear
     this.bytes = bytes
     this.#memory = memory
-    this.machine = memory.reserve(bytes)
+    const machine = memory.reserve(bytes + 2 * FLAT_EDGE_BYTES)
+    this.window = { linear: linear - FLAT_EDGE_BYTES, machine, bytes: bytes + 2 * FLAT_EDGE_BYTES }
+    this.machine = (machine + FLAT_EDGE_BYTES) as MachineAddress
     this.#rights = new Uint8Array(bytes / FRAME_SIZE)
   }
 

@@ -56,7 +56,7 @@ describe('a flat address space', () => {
   })
 
   it('is whole pages below 4 GiB', () => {
-    for (const options of [{ bytes: 0 }, { bytes: 1 }, { bytes: 4096, linear: 1 }, { bytes: 8192, linear: 2 ** 32 - 4096 }, { bytes: 4096, linear: -4096 }]) {
+    for (const options of [{ bytes: 0 }, { bytes: 1 }, { bytes: 4096, linear: 1 }, { bytes: 4096, linear: 4096 }, { bytes: 4096, linear: 2 ** 32 - 8192 }, { bytes: 4096, linear: -8192 }]) {
       expect(() => new FlatMemory(machine, options)).toThrow(expect.objectContaining({ code: 'bad-memory-size' }))
     }
     expect(() => new FlatMemory(machine, { bytes: 8 * MIB })).toThrow(expect.objectContaining({ code: 'machine-memory-exhausted' }))
