@@ -417,9 +417,13 @@ describe.each([0, 1, 3])('code translated after %i arrivals', (translateAfter) =
   it('outlives a table of regions that is full', { timeout: 300_000 }, () => {
     const m = long()
     m.load(FUNCTION, RETURN_1)
-    m.load(CODE, hex('31 f6 b9 14 00 00 00 89 0c 25 01 91 00 00 bb 00 91 00 00 ff d3 01 c6 ff c9 75 ec f4'))
-    const rounds = process.env['ENTRESOL_ALL_VECTORS'] ? 2000 : 20
+    // xor esi, esi; mov ecx, 20; mov ebx, FUNCTION; again: mov [IMMEDIATE], ecx; call rbx; call rbx; call rbx; add esi, eax; dec ecx; jnz again; hlt
+    m.load(CODE, hex('31 f6 b9 14 00 00 00 bb 00 91 00 00 89 0c 25 01 91 00 00 ff d3 ff d3 ff d3 01 c6 ff c9 75 ed f4'))
+    const rounds = process.env['ENTRESOL_ALL_VECTORS'] ? 1500 : 10
     for (let n = 0; n < rounds; n++) expect(run(m).gpr[6]).toBe(210n)
+    if (translateAfter !== 1) return
+    const { regions, flushes } = m.cpu.translator!.stats
+    expect(regions).toBeGreaterThan(15 * rounds)
+    if (rounds === 1500) expect(flushes).toBeGreaterThan(0)
   })
 })
-
