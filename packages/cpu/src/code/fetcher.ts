@@ -87,7 +87,8 @@ export class CodeFetcher {
     // 64-bit code has no CS.base; elsewhere linear addresses have 32 bits.
     const base = state.u32(L.segment(L.SEG_CS) + L.SEG_BASE)
     const linear = mode64 ? low : (base + low) >>> 0
-    const address = this.#memory.fetch(linear, high)
+    const near = this.#tlb.promote(this.#privilegeSet, linear, high, L.TLB_FETCH, state.u32(L.CODE_MODE))
+    const address = near >= 0 ? near : this.#memory.fetch(linear, high)
     if (address < 0) throw new GuestFault(GP, 0)
     const page = (linear & ~0xfff) >>> 0
     state.setU32(L.PAGE_LINEAR, page)

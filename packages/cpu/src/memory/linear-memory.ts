@@ -169,6 +169,8 @@ export class LinearMemory {
     if (set === L.TLB_USER_ALIGNED) requireAligned(low, size)
     if (this.watch?.watching) this.#noteAccess(wide(low, high), size, write, set, stack)
     if ((low & 0xfff) + size <= 0x1000) {
+      const near = this.#tlb.promote(set, low, high, write ? L.TLB_WRITE : L.TLB_READ)
+      if (near >= 0) return near
       const address = this.#find(low, high, write ? ACCESS_WRITE : 0, set, stack)
       if (address === FAULT) return 0
       if (address >= 0 && (!write || this.#mayStore(address, access) || this.#code.giveUpCode(address))) return address

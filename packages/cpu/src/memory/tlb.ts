@@ -4,6 +4,8 @@ import * as L from '../state/layout.ts'
 
 const INVALID = 0xffffffff
 const ENTRIES = L.TLB_SETS * L.TLB_ENTRIES
+/** An entry's number with this bit changed is where what it displaces goes: two pages in use that share an entry do not evict each other. */
+const SECOND = L.TLB_SECOND / L.TLB_ENTRY_BYTES
 /** Sizes of large pages as shifts: 2 MiB, 4 MiB, 1 GiB. */
 const LARGE_SHIFTS = [21, 22, 30]
 const LARGE_SLOTS = 4096
@@ -86,19 +88,71 @@ export class Tlb {
     const u32 = this.#u32
     const page = (linearLow & ~0xfff) >>> 0
     this.fills++
-    const kind = global ? 2 : 1
-    if (this.#listed[entry] !== kind) {
-      const list = global ? this.#global : this.#local
-      if (list.full) this.flushAll()
-      this.#listed[entry] = kind
-      list.add(entry)
-    }
+    this.#makeRoom(entry, page, linearHigh)
+    this.#list(entry, global ? 2 : 1)
     if (pageShift > 12) this.#noteLarge(linearLow, linearHigh, LARGE_SHIFTS.indexOf(pageShift))
     const keepFetch = u32[at + 4]! >>> 12 === page >>> 12 && u32[at + 5] === linearHigh && u32[at + 6] === (frame - page) >>> 0
     this.#setTag(at, rights & RIGHT_READ, page, linearHigh)
     this.#setTag(at + 2, rights & RIGHT_WRITE, page, linearHigh)
     if (!keepFetch || !(rights & RIGHT_EXECUTE)) this.#setTag(at + 4, 0, 0, 0)
     u32[at + 6] = frame - page
+  }
+
+  #list(entry: number, kind: number): void {
+    if (this.#listed[entry] === kind || kind === 0) return
+    const list = kind === 2 ? this.#global : this.#local
+    if (list.full) this.flushAll()
+    this.#listed[entry] = kind
+    list.add(entry)
+  }
+
+  /** The entry has a tag of the page. */
+  #holds(entry: number, page: number, high: number): boolean {
+    const at = this.#base + entry * 8
+    const u32 = this.#u32
+    for (let tag = at; tag < at + 6; tag += 2) if (((u32[tag]! ^ page) & ~0xfff) === 0 && u32[tag + 1] === high && (u32[tag]! & 0xff8) !== 0xff8) return true
+    return false
+  }
+
+  #used(entry: number): boolean {
+    const at = this.#base + entry * 8
+    const u32 = this.#u32
+    return u32[at] !== INVALID || u32[at + 2] !== INVALID || u32[at + 4] !== INVALID
+  }
+
+  /** Another page in the entry moves to its second place; the page itself comes from there. */
+  #makeRoom(entry: number, page: number, high: number): void {
+    if (this.#holds(entry, page, high)) return
+    const second = entry ^ SECOND
+    if (this.#holds(second, page, high)) this.#swap(entry, second)
+    else if (this.#used(entry)) {
+      this.#list(second, this.#listed[entry]!)
+      const from = this.#base + entry * 8
+      this.#u32.copyWithin(this.#base + second * 8, from, from + 8)
+    }
+  }
+
+  #swap(a: number, b: number): void {
+    const [kindA, kindB] = [this.#listed[a]!, this.#listed[b]!]
+    this.#list(a, kindB)
+    this.#list(b, kindA)
+    const u32 = this.#u32
+    for (let word = 0; word < 8; word++) {
+      const [i, j] = [this.#base + a * 8 + word, this.#base + b * 8 + word]
+      const value = u32[i]!
+      u32[i] = u32[j]!
+      u32[j] = value
+    }
+  }
+
+  /** Brings a page from its second place to the first, where generated code looks first; -1 when it is not there with the tag asked for. */
+  promote(set: number, linearLow: number, linearHigh: number, tag: typeof L.TLB_READ | typeof L.TLB_WRITE | typeof L.TLB_FETCH, mode = 0): number {
+    const entry = this.#entry(set, linearLow)
+    const at = this.#base + (entry ^ SECOND) * 8
+    const u32 = this.#u32
+    if (u32[at + (tag >> 2)] !== ((linearLow & ~0xfff) | mode) >>> 0 || u32[at + (tag >> 2) + 1] !== linearHigh) return -1
+    this.#swap(entry, entry ^ SECOND)
+    return (linearLow + u32[this.#base + entry * 8 + 6]!) >>> 0
   }
 
   #noteLarge(low: number, high: number, kind: number): void {
@@ -110,17 +164,22 @@ export class Tlb {
 
   /** Machine address behind a linear address by an entry that allows reading (or writing); -1: none. */
   find(set: number, linearLow: number, linearHigh: number, write: boolean): number {
-    const at = this.#base + this.#entry(set, linearLow) * 8
-    const tag = write ? at + 2 : at
-    const u32 = this.#u32
-    return u32[tag] === (linearLow & ~0xfff) >>> 0 && u32[tag + 1] === linearHigh ? (linearLow + u32[at + 6]!) >>> 0 : -1
+    return this.#look(set, linearLow, linearHigh, write ? 2 : 0, (linearLow & ~0xfff) >>> 0)
   }
 
   /** Machine address behind a linear address that code of `mode` was fetched from before; -1: none. */
   findFetch(set: number, linearLow: number, linearHigh: number, mode: number): number {
-    const at = this.#base + this.#entry(set, linearLow) * 8
+    return this.#look(set, linearLow, linearHigh, 4, ((linearLow & ~0xfff) | mode) >>> 0)
+  }
+
+  #look(set: number, linearLow: number, linearHigh: number, tag: number, value: number): number {
     const u32 = this.#u32
-    return u32[at + 4] === ((linearLow & ~0xfff) | mode) >>> 0 && u32[at + 5] === linearHigh ? (linearLow + u32[at + 6]!) >>> 0 : -1
+    let entry = this.#entry(set, linearLow)
+    for (let place = 0; place < 2; place++, entry ^= SECOND) {
+      const at = this.#base + entry * 8
+      if (u32[at + tag] === value && u32[at + tag + 1] === linearHigh) return (linearLow + u32[at + 6]!) >>> 0
+    }
+    return -1
   }
 
   #setTag(at: number, on: number, low: number, high: number): void {
@@ -199,7 +258,12 @@ export class Tlb {
       first = this.#entry(0, linearLow) & ~(count - 1)
     }
     if (count > 1 || this.#chainPages[(linearLow >>> 12) & (L.CHAIN_PAGE_COUNT - 1)]) this.forgetChains()
-    for (let set = 0; set < L.TLB_SETS; set++) for (let i = 0; i < count; i++) this.#clear(set * L.TLB_ENTRIES + first + i)
+    for (let set = 0; set < L.TLB_SETS; set++) {
+      for (let i = 0; i < count; i++) {
+        this.#clear(set * L.TLB_ENTRIES + first + i)
+        this.#clear((set * L.TLB_ENTRIES + first + i) ^ SECOND)
+      }
+    }
   }
 
   /** Withdraws write access from every entry that maps the machine frame (it holds decoded code now, or is shared). */

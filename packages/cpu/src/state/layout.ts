@@ -187,6 +187,8 @@ export const REGION_SLOTS = 0x6000
 export const TLB = 0x10000
 export const TLB_ENTRIES = 4096
 export const TLB_ENTRY_BYTES = 32
+/** Offset of an entry in its set, changed in this bit: the second place of a page. */
+export const TLB_SECOND = 0x10000
 export const TLB_READ = 0
 export const TLB_WRITE = 8
 export const TLB_FETCH = 16

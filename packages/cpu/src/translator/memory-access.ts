@@ -60,10 +60,15 @@ export class TlbStrategy implements MemoryStrategy {
   #lookup(f: FunctionBuilder, access: TranslatedAccess, linear: I64): I32 {
     const { size, write } = access
     const index = i32.and(i32.wrap_i64(i64.shr_u(linear, i64.const(7))), i32.const((L.TLB_ENTRIES - 1) * L.TLB_ENTRY_BYTES))
-    const entry = f.let(i32.add(this.#tlb, index))
+    const place = f.let(index)
+    const entry = f.variable(i32.add(this.#tlb, place))
     const last = size === 1 ? linear : i64.add(linear, i64.const(size - 1))
-    f.if(i64.ne(i64.load(entry, write ? L.TLB_WRITE : L.TLB_READ), i64.and(last, i64.const(-4096n))), () => access.bail(), undefined, { likely: false })
-    return f.let(i32.add(i32.wrap_i64(linear), i32.load(entry, L.TLB_ADDEND)))
+    const missed = (): I32 => i64.ne(i64.load(entry.get, write ? L.TLB_WRITE : L.TLB_READ), i64.and(last, i64.const(-4096n)))
+    f.if(missed(), () => {
+      f.set(entry, i32.add(this.#tlb, i32.xor(place, i32.const(L.TLB_SECOND))))
+      f.if(missed(), () => access.bail(), undefined, { likely: false })
+    }, undefined, { likely: false })
+    return f.let(i32.add(i32.wrap_i64(linear), i32.load(entry.get, L.TLB_ADDEND)))
   }
 }
 
