@@ -25,7 +25,7 @@ test('a guest that polls for a disk hardly runs before the host has had its turn
     return { reason: 'slice' }
   } } as unknown as Vcpu
   let ended = 0
-  const loop: RunLoop = new RunLoop({ vcpus: [cpu], clock: new HostClock(() => {}), endSlices: () => ended++, exited: () => {} })
+  const loop: RunLoop = new RunLoop({ vcpus: [cpu], clock: new HostClock(() => {}), others: undefined, endSlices: () => ended++, exited: () => {} })
   const disk = new TrackedBackend(slowBackend(), loop)
   loop.start()
   while (reads < 200) await new Promise((resolve) => setTimeout(resolve, 5))
