@@ -17,6 +17,9 @@ import type { RegionCode } from './region.ts'
 const ANY_MEMORY = { initialPages: 1, maximumPages: 65536 }
 const cores = new Map<boolean, WebAssembly.Module>()
 
+/** Regions kept: each is a WebAssembly module of its own, some 50 KB with its code. */
+const MAX_LIVE = 3000
+
 export interface TranslatorOptions {
   /** Arrivals at an address before it is translated, 1..65535. */
   readonly threshold: number
@@ -100,6 +103,7 @@ export class Translator {
     const region = formRegion(space, head)
     if (!region || this.#code.full) return
     if (this.#nextSlot === L.REGION_SLOTS) this.flush()
+    else if (this.stats.live >= MAX_LIVE) this.#evict()
     const slot = this.#nextSlot
     const code: RegionCode = { region, slot, mode: home.mode, pages: space.pages }
     const bytes = buildBatch([code], this.#batch)
@@ -192,6 +196,16 @@ export class Translator {
     state.setU64(L.PAGE_RIP, rip & ~0xfffn)
     state.setU32(L.PAGE_TABLE, code.pages.get(offset & ~0xfff)!.table)
     return 0
+  }
+
+  /** Drops the older half: what is still hot comes back, what was left from programs that ended does not. */
+  #evict(): void {
+    let surplus = this.stats.live >> 1
+    for (const code of this.#bySlot) {
+      if (!code) continue
+      if (surplus-- <= 0) break
+      this.#remove(code)
+    }
   }
 
   /** Drops every region; the records they stood for count again. */
