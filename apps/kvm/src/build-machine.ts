@@ -5,6 +5,7 @@ import { FileBackend, SnapshotBackend } from './file-backend.ts'
 import { fileError, load } from './files.ts'
 import { findFirmware } from './firmware.ts'
 import type { BootDevice, CharacterOptions, Configuration, DriveOptions } from './options/index.ts'
+import { loadSymbols, ProfileFile } from './profile-file.ts'
 import { TraceFile } from './trace-file.ts'
 
 /** A machine and the ends of its character devices that talk to the terminal. */
@@ -28,6 +29,8 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
   const firmware = c.kernel === undefined && c.machine.type === 'pc' ? await findFirmware(c.bios) : undefined
   const bios = firmware?.bios ?? c.bios
   const trace = c.log.items.length > 0 ? new TraceFile(c.log.file) : undefined
+  const symbols = c.symbols === undefined ? undefined : await loadSymbols(c.symbols)
+  const profile = c.profile === undefined ? undefined : new ProfileFile(c.profile, symbols)
   const options: MachineOptions = {
     board: c.machine.type, acpi: c.machine.acpi, hpet: c.machine.hpet, memory: c.memory, cpus: c.smp.cpus, cpu, serial,
     ...(c.accelerator.threads ? { threads: c.accelerator.threads } : {}),
@@ -41,6 +44,7 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
     firmwareOnSerial: c.serial[0]?.kind === 'stdio' && c.serial[0].monitor,
     ...(c.debugConsole ? { debugConsole: debugConsole(c.debugConsole) } : {}),
     ...(trace ? { trace: { items: c.log.items, write: trace.write } } : {}),
+    ...(symbols ? { symbols } : {}), ...(profile ? { profile: profile.profile } : {}),
     ...(exit ? { isaDebugExit: { iobase: exit.iobase, iosize: exit.iosize } } : {}),
   }
   return {
@@ -48,6 +52,7 @@ export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
     terminalSerial: terminalIndex < 0 ? undefined : serial[terminalIndex],
     close: async () => {
       trace?.close()
+      profile?.close()
       await Promise.allSettled(drives.flatMap((d) => d ? [d.backend.close()] : []))
     },
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { CodedError } from '@entresol/kit'
-import { hintBranches, keepHeapSmall } from './engine.ts'
+import { hintBranches, keepHeapSmall, startWithPerfMap } from './engine.ts'
 import { parseCommandLine, PROGRAM } from './options/index.ts'
 import { run } from './run.ts'
 
@@ -12,6 +12,7 @@ async function main(): Promise<number> {
       process.stdout.write(configuration.print.endsWith('\n') ? configuration.print : `${configuration.print}\n`)
       return 0
     }
+    if (configuration.perfMap) startWithPerfMap()
     return await run(configuration)
   } catch (error) {
     if (!(error instanceof CodedError)) throw error

@@ -10,7 +10,7 @@ export interface VcpuCounters {
   readonly invalidated: number
   readonly codeFlushes: number
   readonly codeBytes: number
-  /** Regions of translated code: now, made, and dropped because their bytes changed; whole flushes of them. What is missing was remapped or flushed. */
+  /** Regions of translated code: now, made, and dropped because their bytes changed; whole flushes of them. What is missing was remapped, evicted or flushed. */
   readonly regions: number
   readonly regionsMade: number
   readonly regionsInvalidated: number

@@ -3,8 +3,8 @@ import { PF } from './memory/fault.ts'
 import * as L from './state/layout.ts'
 import type { TraceSubject, VcpuTrace } from './trace.ts'
 
-/** What a log can hold: instructions, exceptions and interrupts, address translation. */
-export const TRACE_ITEMS = ['exec', 'int', 'mmu'] as const
+/** What a log can hold: instructions, exceptions and interrupts, address translation, translated code that is made, and that is dropped. */
+export const TRACE_ITEMS = ['exec', 'int', 'mmu', 'translate', 'invalidate'] as const
 export type TraceItem = typeof TRACE_ITEMS[number]
 
 const hex = (value: bigint | number, digits: number): string => value.toString(16).padStart(digits, '0')
@@ -21,9 +21,10 @@ function pageFaultWords(code: number): string {
 
 /**
  * A trace that writes one line (without its newline) per happening. The lines of `int` are those of QEMU's `-d int`: running number, vector, error
- * code, whether by INT n, CPL, CS:RIP, linear RIP, SS:RSP, then CR2 of a page fault or else RAX; the CPU's number follows. Throws `unknown-trace-item`.
+ * code, whether by INT n, CPL, CS:RIP, linear RIP, SS:RSP, then CR2 of a page fault or else RAX; the CPU's number follows. `symbol` names places of
+ * translated code. Throws `unknown-trace-item`.
  */
-export function createTraceLog(items: readonly TraceItem[], write: (line: string) => void): VcpuTrace {
+export function createTraceLog(items: readonly TraceItem[], write: (line: string) => void, symbol?: (rip: bigint) => string | undefined): VcpuTrace {
   const unknown = items.find((item) => !TRACE_ITEMS.includes(item))
   if (unknown !== undefined) throw new CodedError('unknown-trace-item', `'${String(unknown)}' cannot be traced: there are ${TRACE_ITEMS.join(', ')}`)
   const interrupts = items.includes('int')
@@ -42,7 +43,15 @@ export function createTraceLog(items: readonly TraceItem[], write: (line: string
     }
     if (mmu && fault) write(`mmu: cpu=${id} page fault at ${wide(state.u64(L.CR2))} e=${code} (${pageFaultWords(errorCode)}) from ${place(vcpu)}`)
   }
+  const named = (rip: bigint): string => [wide(rip), symbol?.(rip) ?? []].flat().join(' ')
   return {
+    ...(items.includes('translate') ? {
+      translated: ({ id }, { rip, pages, blocks, instructions, bytes, milliseconds }) =>
+        write(`translate: cpu=${id} pages=${pages} blocks=${blocks} instructions=${instructions} bytes=${bytes} ms=${milliseconds.toFixed(2)} ${named(rip)}`),
+    } satisfies VcpuTrace : {}),
+    ...(items.includes('invalidate') ? {
+      dropped: ({ id }, why, rip) => write(`invalidate: cpu=${id} ${why}${rip === undefined ? '' : ` ${named(rip)}`}`),
+    } satisfies VcpuTrace : {}),
     ...(interrupts || mmu ? { event } : {}),
     ...(items.includes('exec') ? { instruction: (vcpu) => write(`exec: cpu=${vcpu.id} ${place(vcpu)}`) } : {}),
     ...(mmu ? {

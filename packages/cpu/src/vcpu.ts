@@ -64,6 +64,8 @@ export interface SoftwareVcpuOptions {
   readonly translateAfter?: number
   /** Called between instructions, in the vCPU's thread, after another thread set KICK. */
   readonly onKick?: () => void
+  /** What the guest calls a place of code: names of translated functions in profilers of the engine end with it. */
+  readonly symbol?: (rip: bigint) => string | undefined
   /** Called back with what happens, for logs. Costs nothing when absent. */
   readonly trace?: VcpuTrace
 }
@@ -194,7 +196,10 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const threshold = options.translateAfter ?? TRANSLATE_AFTER
     if (threshold > 0) {
       this.translator = new Translator({
-        threshold, state: this.state, memory: options.memory, code: this.code, flat: options.flat, helpers, findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear), forgetChains: () => this.tlb.forgetChains(),
+        threshold, state: this.state, memory: options.memory, code: this.code, flat: options.flat, helpers, symbol: options.symbol,
+        findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear), forgetChains: () => this.tlb.forgetChains(),
+        onTranslated: trace?.translated && ((region) => trace.translated!(this, region)),
+        onDropped: trace?.dropped && ((why, rip) => trace.dropped!(this, why, rip)),
       })
     }
     this.#wasm = instantiateInterpreter(options.memory, helpers, {

@@ -66,9 +66,11 @@ export class Machine {
     const cpu = options.cpu ?? DEFAULT_CPU_MODEL
     const { name, changes } = parseCpuOption(cpu)
     const model = (apicId: number): CpuModel => createCpuModel(name, changes, { cpus, apicId })
+    const { symbols } = options
+    const symbol = symbols && ((rip: bigint): string | undefined => symbols.describe(rip, this.#platform.vcpus[0]!))
     this.#platform = new Platform({
       memory: Math.ceil(memory / 4096) * 4096, cpus, model, clock: this.#clock, wake, codeCacheBytes: options.codeCacheBytes ?? codeCacheBytes(memory, cpus),
-      extraBytes: EXTRA_BYTES, ...(options.trace ? { trace: createTraceLog(options.trace.items, options.trace.write) } : {}),
+      extraBytes: EXTRA_BYTES, symbol, ...(options.trace ? { trace: createTraceLog(options.trace.items, options.trace.write, symbol) } : {}),
       ...(threaded && this.#clock instanceof HostClock ? { threads: {
         clock: this.#clock, cpu, exited: (vcpu, exit) => this.#exited(vcpu, exit), failed: (error) => this.#loop.fail(error),
       } } : {}),
@@ -78,7 +80,7 @@ export class Machine {
       this.#clock.instructions = () => platform.vcpus.reduce((sum, vcpu) => sum + vcpu.instructionCount, 0)
     }
     this.#loop = new RunLoop({
-      vcpus: platform.vcpus, clock: this.#clock, others: platform.threads,
+      vcpus: platform.vcpus, clock: this.#clock, others: platform.threads, profile: options.profile,
       endSlices: () => platform.vcpus.forEach((vcpu) => vcpu.stop()), exited: (vcpu, exit) => this.#exited(vcpu, exit),
     })
     const events: BoardEvents = {
@@ -203,7 +205,7 @@ export class Machine {
 
 /** Which of `threads` a machine of several CPUs gets. Throws CodedError where `multi` was asked for and cannot be. */
 function isThreaded(options: MachineOptions, cpus: number): boolean {
-  if (options.threads === 'single' || options.deterministic || options.trace) return false
+  if (options.threads === 'single' || options.deterministic || options.trace || options.profile) return false
   if (options.threads === undefined) return threadsByDefault && cpus <= MAX_THREADS
   if (!threadsAvailable) throw new CodedError('threads-unavailable', 'threads for the CPUs need shared memory: a page that is cross-origin isolated')
   if (cpus > MAX_THREADS) throw new CodedError('bad-cpu-count', `${cpus} CPUs: at most ${MAX_THREADS} have threads of their own`)

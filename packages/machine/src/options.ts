@@ -1,5 +1,7 @@
 import type { TraceItem } from '@entresol/cpu'
 import type { BlockBackend, CharacterPort } from '@entresol/interfaces'
+import type { GuestProfile } from './profile/guest-profile.ts'
+import type { KernelSymbols } from './profile/kernel-symbols.ts'
 
 export type BoardName = 'pc' | 'microvm'
 
@@ -22,7 +24,7 @@ export interface MachineOptions {
   readonly cpus?: number
   /**
    * `multi`: every CPU but the first has a thread of its own (up to 32 CPUs; needs shared memory, and a host that orders memory accesses as x86 does).
-   * `single`: they run in turn on this thread. Default: `multi` in Node on x86, else `single`; always `single` with `deterministic` or `trace`.
+   * `single`: they run in turn on this thread. Default: `multi` in Node on x86, else `single`; always `single` with `deterministic`, `trace` or `profile`.
    */
   readonly threads?: 'single' | 'multi'
   /** CPU model with features added or removed, e.g. `x86-64-v2,+avx2`; default `x86-64-v2`. */
@@ -65,6 +67,10 @@ export interface MachineOptions {
   readonly deterministic?: boolean
   /** What to log of the CPUs' work, a line at a time; `exec` steps every instruction singly. */
   readonly trace?: { readonly items: readonly TraceItem[]; readonly write: (line: string) => void }
+  /** Where the guest's kernel spends its time: looked at after every slice of a CPU (100,000 instructions). */
+  readonly profile?: GuestProfile
+  /** Symbols of the guest's kernel, for names in `trace` and in profilers of the engine. A CPU in a thread of its own names no symbols. */
+  readonly symbols?: KernelSymbols
   /** Bytes kept for decoded code, per CPU; default 48 MiB, less where many CPUs share what guest RAM leaves. */
   readonly codeCacheBytes?: number
 }

@@ -26,6 +26,8 @@ export interface PlatformOptions {
   /** A sleeping run loop must look at the vCPUs. */
   readonly wake: () => void
   readonly trace?: VcpuTrace | undefined
+  /** Names of places of guest code. */
+  readonly symbol?: ((rip: bigint) => string | undefined) | undefined
   /** Threads of their own for all vCPUs but the first. */
   readonly threads?: ThreadOptions | undefined
 }
@@ -83,7 +85,7 @@ export class Platform {
         ports: this.ports, mmio: new ApicPageBus(apic, this.mmio), interrupts: apic, apic: apicRegisters(apic), paravirtual,
         clock, random: { nextU32: () => crypto.getRandomValues(new Uint32Array(1))[0]! }, model: models[id]!, tscFrequency: TSC_FREQUENCY,
         codeCacheBytes: options.codeCacheBytes, codeFrames, yieldOnPause: here > 1, onKick: () => this.threads?.look(),
-        ...(options.trace ? { trace: options.trace } : {}),
+        ...(options.trace ? { trace: options.trace } : {}), ...(options.symbol ? { symbol: options.symbol } : {}),
       }))
     }
     this.vcpus = vcpus

@@ -1,6 +1,8 @@
+import type { SoftwareVcpu } from '@entresol/cpu'
 import type { Vcpu, VcpuExit } from '@entresol/interfaces'
 import type { HostClock } from './clock/host-clock.ts'
 import { InstructionClock } from './clock/instruction-clock.ts'
+import type { GuestProfile } from './profile/guest-profile.ts'
 import { yieldToHost } from './yield.ts'
 
 /** Instructions a vCPU runs before timers are looked at. */
@@ -24,9 +26,10 @@ export interface OtherThreads {
 
 export interface RunLoopHost {
   /** Those of this thread. */
-  readonly vcpus: readonly Vcpu[]
+  readonly vcpus: readonly SoftwareVcpu[]
   readonly others: OtherThreads | undefined
   readonly clock: HostClock | InstructionClock
+  readonly profile?: GuestProfile | undefined
   /** Ends the slice in progress early. */
   endSlices(): void
   /** A vCPU left for another reason than its slice or HLT. */
@@ -113,11 +116,13 @@ export class RunLoop {
 
   /** One slice of every vCPU; true when all wait for an interrupt. */
   #round(): boolean {
-    const { others } = this.#host
+    const { others, profile } = this.#host
     let idle = true
     for (const vcpu of this.#host.vcpus) {
       others?.enter()
+      const start = profile ? performance.now() : 0
       const exit = vcpu.run(this.#hostWork ? SHORT_SLICE : SLICE)
+      profile?.ran(vcpu, performance.now() - start)
       others?.leave()
       if (exit.reason === 'halt') continue
       idle = false

@@ -26,7 +26,7 @@ export type DeviceOptions =
 
 export type BootDevice = 'floppy' | 'disk' | 'cdrom' | 'network'
 
-export const LOG_ITEMS = ['exec', 'int', 'mmu'] as const
+export const LOG_ITEMS = ['exec', 'int', 'mmu', 'translate', 'invalidate'] as const
 export type LogItem = typeof LOG_ITEMS[number]
 
 /** Everything the command line says, checked and with defaults filled in. Paths are as typed. */
@@ -63,6 +63,12 @@ export interface Configuration {
   /** -S: do not start the processors. */
   readonly startPaused: boolean
   readonly log: { readonly items: readonly LogItem[]; readonly file: string | undefined }
+  /** Symbols of the guest's kernel: System.map, kallsyms or vmlinux. */
+  readonly symbols: string | undefined
+  /** Where the profile of the guest goes at the end. */
+  readonly profile: string | undefined
+  /** The engine writes /tmp/perf-PID.map. */
+  readonly perfMap: boolean
   /** Print this instead of running: -help, -version, or the list that `-cpu help` and the like ask for. */
   readonly print: string | undefined
 }

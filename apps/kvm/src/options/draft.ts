@@ -32,6 +32,9 @@ export interface Draft {
   startPaused: boolean
   logItems: LogItem[]
   logFile: string | undefined
+  symbols: string | undefined
+  profile: string | undefined
+  perfMap: boolean
   print: string | undefined
 }
 
@@ -44,6 +47,6 @@ export function newDraft(vocabulary: Vocabulary): Draft {
     boot: { order: ['disk', 'cdrom', 'network'], once: undefined, menu: false }, drives: [], devices: [],
     serial: [], noGraphic: false, monitor: undefined, debugConsole: undefined, vga: undefined, rtc: { base: 'utc', clock: 'host' },
     name: undefined, noReboot: false, noShutdown: false, noDefaults: false, startPaused: false, logItems: [], logFile: undefined,
-    print: undefined
+    symbols: undefined, profile: undefined, perfMap: false, print: undefined
   }
 }

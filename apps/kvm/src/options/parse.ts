@@ -45,7 +45,8 @@ function finish(draft: Draft): Configuration {
     drives: assignIndices(draft.drives), devices, ...characters, debugConsole, display: 'none',
     vga: draft.vga ?? (draft.noDefaults || machine.type === 'microvm' ? 'none' : 'std'), rtc, name,
     noReboot: draft.noReboot, noShutdown: draft.noShutdown, noDefaults: draft.noDefaults, startPaused: draft.startPaused,
-    log: { items: [...new Set(draft.logItems)], file: draft.logFile }, print: draft.print
+    log: { items: [...new Set(draft.logItems)], file: draft.logFile },
+    symbols: draft.symbols, profile: draft.profile, perfMap: draft.perfMap, print: draft.print
   }
 }
 

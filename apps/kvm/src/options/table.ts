@@ -147,6 +147,15 @@ export const OPTIONS: readonly Option[] = [
     apply: orHelp('Log items', () => LOG_ITEMS, (draft, value, option) => { draft.logItems.push(...parseLog(option, value)) })
   },
   { names: ['D'], argument: 'file', group: 'Debug/Expert options', help: 'log to this file instead of standard error', apply: path((draft, value) => { draft.logFile = value }) },
+  {
+    names: ['symbols'], argument: 'file', group: 'Debug/Expert options', help: 'System.map, kallsyms or vmlinux of the guest: names for -profile, -perfmap, -d',
+    apply: path((draft, value) => { draft.symbols = value })
+  },
+  {
+    names: ['profile'], argument: 'file', group: 'Debug/Expert options', help: 'write at the end where the guest spent its time, by function of its kernel',
+    apply: path((draft, value) => { draft.profile = value })
+  },
+  { names: ['perfmap'], group: 'Debug/Expert options', help: 'write /tmp/perf-PID.map for perf: translated guest code by address and symbol', apply: draft => { draft.perfMap = true } },
   { names: ['no-reboot'], group: 'Debug/Expert options', help: 'exit instead of rebooting', apply: draft => { draft.noReboot = true } },
   { names: ['no-shutdown'], group: 'Debug/Expert options', help: 'stop instead of exiting at power-off', apply: draft => { draft.noShutdown = true } },
   { names: ['nodefaults'], group: 'Debug/Expert options', help: 'no devices that were not asked for', apply: draft => { draft.noDefaults = true } }

@@ -121,6 +121,13 @@ describe('command line', () => {
     expect(parse('-serial none -serial file:log -nographic').serial).toEqual([undefined, { kind: 'file', path: 'log' }])
   })
 
+  test('what the guest spends its time on', () => {
+    expect(parse('-symbols System.map -profile p -perfmap -d translate,invalidate')).toMatchObject({
+      symbols: 'System.map', profile: 'p', perfMap: true, log: { items: ['translate', 'invalidate'] },
+    })
+    expect(parse('')).toMatchObject({ symbols: undefined, profile: undefined, perfMap: false })
+  })
+
   test('isa-debug-exit, logging, RTC and boot order', () => {
     expect(parse('-device isa-debug-exit,iobase=0xf4,iosize=0x04 -d exec,int -d mmu,int -D l -rtc base=2026-01-02T03:04:05,clock=vm -boot order=dc,menu=on'))
       .toMatchObject({

@@ -32,6 +32,8 @@ interface Ended { code: number | null; stdout: string; stderr: string }
 function run(args: readonly string[], typed: readonly (readonly [after: string, line: string])[] = []): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [CLI, ...args])
+    // What -perfmap leaves.
+    child.on('close', () => void rm(`/tmp/perf-${child.pid}.map`, { force: true }))
     const ended = { stdout: '', stderr: '' }
     const left = [...typed]
     child.stdout.on('data', (data: Buffer) => {
@@ -72,4 +74,17 @@ test('-S runs nothing until the monitor says cont', { timeout: 60_000 }, async (
   ])
   expect(stdout).toContain('RIP=0000000000100020')
   expect(code).toBe(0x55)
+})
+
+test('-profile writes a table at the end, -symbols refuses a file without any, -perfmap names translated code', { timeout: 60_000 }, async () => {
+  const [symbols, profile] = [join(folder, 'System.map'), join(folder, 'profile')]
+  await writeFile(symbols, '00100000 T _text\n00100020 T entry_SYSENTER_32\n')
+  const { code, stderr } = await run([...machine(), '-serial', 'null', '-symbols', symbols, '-profile', profile])
+  expect({ code, stderr }).toEqual({ code: 0x55, stderr: '' })
+  expect(await readFile(profile, 'utf8')).toMatch(/^guest profile: .*\n +% +ms +samples +function\n/)
+  await writeFile(symbols, 'ffffffffffffffff B The real System.map is elsewhere\n')
+  expect(await run([...machine(), '-symbols', symbols])).toEqual({
+    code: 1, stdout: '', stderr: `entresol-kvm: -symbols: ${symbols}: no functions in it: a stub of System.map, kallsyms not read by root, or a stripped vmlinux\n`,
+  })
+  expect(await run([...machine(), '-serial', 'null', '-perfmap'])).toMatchObject({ code: 0x55, stderr: '' })
 })

@@ -19,6 +19,8 @@ export interface BatchOptions {
   readonly shared: boolean
   /** Linear addresses reached without the TLB. */
   readonly flat: FlatWindow | undefined
+  /** What the guest calls the place, for profilers. */
+  readonly symbol: ((rip: bigint) => string | undefined) | undefined
 }
 
 /** A module of regions, exported as r0, r1 …; imports env.memory, env.chain, env.words, env.prepare and, where rows call them, helpers. */
@@ -59,7 +61,7 @@ function build(regions: readonly RegionCode[], loops: readonly RegionLoops[], op
   regions.forEach((code, n) => {
     const { index, builder } = module.func(REGION_TYPE, `r${n}`)
     // What profilers of the engine show.
-    module.nameFunction(index, `guest+${(code.pages.get(0)!.frame + code.region.blocks[code.region.entries[0]!]!.offset).toString(16)}`)
+    module.nameFunction(index, ['guest:' + code.rip.toString(16), options.symbol?.(code.rip) ?? []].flat().join(' '))
     if (!emitRegion(builder, code, loops[n]!, imports)) throw new MoreRegisters()
   })
   return module.encode()

@@ -40,6 +40,8 @@ export interface Region {
 /** A region with what it is translated for. */
 export interface RegionCode {
   readonly region: Region
+  /** Where it begins, in the address space it was found in. */
+  readonly rip: bigint
   /** Its place in the table of regions. */
   readonly slot: number
   readonly mode: number

@@ -4,6 +4,7 @@ import type { CodeCache, CodePageId } from '../code/code-cache.ts'
 import * as R from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
+import type { RegionDropped, TranslatedRegion } from '../trace.ts'
 import { buildBatch } from './batch.ts'
 import type { BatchOptions } from './batch.ts'
 import { MappedCode } from './code-space.ts'
@@ -30,6 +31,11 @@ export interface TranslatorOptions {
   readonly flat: FlatWindow | undefined
   /** Functions instruction rows call by name: the vCPU's own instance. */
   readonly helpers: WebAssembly.ModuleImports
+  /** Names of places: `SoftwareVcpuOptions.symbol`. */
+  readonly symbol: BatchOptions['symbol']
+  /** Told of regions that are made and dropped, for traces. */
+  readonly onTranslated: ((region: TranslatedRegion) => void) | undefined
+  readonly onDropped: ((why: RegionDropped, rip: bigint | undefined) => void) | undefined
   /** The page of code `distance` bytes from the current one, if the TLB knows it. */
   readonly findPage: FindPage
   /** What generated code remembers of ways to regions is no longer true. */
@@ -53,6 +59,8 @@ export class Translator {
   readonly #findPage: FindPage
   readonly #forgetChains: () => void
   readonly #mapPage: (linear: bigint) => CodePageId | undefined
+  readonly #onTranslated: TranslatorOptions['onTranslated']
+  readonly #onDropped: TranslatorOptions['onDropped']
   #nextSlot = 0
   /** `live`: regions there are now; the others count since power-on. */
   readonly stats: { live: number; regions: number; instructions: number; bytes: number; milliseconds: number; invalidated: number; flushes: number } =
@@ -67,7 +75,9 @@ export class Translator {
     this.#memory = memory
     const shared = !(memory.wasm.buffer instanceof ArrayBuffer)
     if (flat) requireInside(flat, memory)
-    this.#batch = { shared, flat }
+    this.#batch = { shared, flat, symbol: options.symbol }
+    this.#onTranslated = options.onTranslated
+    this.#onDropped = options.onDropped
     const env = { memory: memory.wasm }
     this.#core = new WebAssembly.Instance(coreModule(shared), { env }).exports as unknown as CoreExports
     const { chain, words } = this.#core
@@ -105,14 +115,18 @@ export class Translator {
     if (this.#nextSlot === L.REGION_SLOTS) this.flush()
     else if (this.stats.live >= MAX_LIVE) this.#evict()
     const slot = this.#nextSlot
-    const code: RegionCode = { region, slot, mode: home.mode, pages: space.pages }
+    const rip = this.#state.u64(L.PAGE_RIP) + BigInt(head)
+    const code: RegionCode = { region, rip, slot, mode: home.mode, pages: space.pages }
     const bytes = buildBatch([code], this.#batch)
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports)
     this.#install(code, space.tails, instance.exports['r0'] as () => number)
     this.stats.regions++
     this.stats.bytes += bytes.length
-    this.stats.instructions += region.blocks.reduce((sum, block) => sum + block.instructions.length, 0)
-    this.stats.milliseconds += hostTime() - start
+    const instructions = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0)
+    const milliseconds = hostTime() - start
+    this.stats.instructions += instructions
+    this.stats.milliseconds += milliseconds
+    this.#onTranslated?.({ rip, pages: space.pages.size, blocks: region.blocks.length, instructions, bytes: bytes.length, milliseconds })
   }
 
   /** Arrivals are more than a quarter on the way to a region, or have made one. */
@@ -151,6 +165,7 @@ export class Translator {
         if (used !== page || !code.region.blocks.some((b) => b.offset < to + distance && from + distance < b.end)) continue
         this.#remove(code)
         this.stats.invalidated++
+        this.#onDropped?.('overwritten', code.rip)
         break
       }
     }
@@ -158,7 +173,6 @@ export class Translator {
 
   #remove(code: RegionCode): void {
     const { slot, pages, region } = code
-    if (this.#bySlot[slot] !== code) return
     this.#core.regions.set(slot, null)
     this.#bySlot[slot] = undefined
     this.stats.live--
@@ -183,7 +197,7 @@ export class Translator {
     for (const [distance, page] of code.pages) {
       const mapped = this.#mapPage(BigInt.asUintN(code.mode === L.MODE_64 ? 64 : 32, home + BigInt(distance)))
       good &&= mapped !== undefined && mapped.table === page.table
-      if (mapped && mapped.table !== page.table) this.#remove(code)
+      if (mapped && mapped.table !== page.table) this.#remapped(code)
     }
     if (good) return 1
     // Nobody enters it unchecked now.
@@ -205,12 +219,20 @@ export class Translator {
       if (!code) continue
       if (surplus-- <= 0) break
       this.#remove(code)
+      this.#onDropped?.('evicted', code.rip)
     }
+  }
+
+  #remapped(code: RegionCode): void {
+    if (this.#bySlot[code.slot] !== code) return
+    this.#remove(code)
+    this.#onDropped?.('remapped', code.rip)
   }
 
   /** Drops every region; the records they stood for count again. */
   flush(): void {
     this.stats.flushes++
+    this.#onDropped?.('flush', undefined)
     for (const code of this.#bySlot) if (code) this.#remove(code)
     this.#regions.clear()
     this.#nextSlot = 0

@@ -6,6 +6,7 @@ import type { SoftwareVcpuOptions } from '../../src/vcpu.ts'
 import type { CpuModel } from '../../src/system/cpuid/model.ts'
 import type { ApicRegisters } from '../../src/system/context.ts'
 import { INSTRUCTIONS } from '../../src/instructions/index.ts'
+import type { VcpuTrace } from '../../src/trace.ts'
 
 /** A vCPU with memory, buses that record, and no devices. */
 export interface Bench {
@@ -31,6 +32,7 @@ export interface BenchOptions {
   readonly model?: CpuModel
   readonly codeCacheBytes?: number
   readonly translateAfter?: number
+  readonly trace?: VcpuTrace
   /** What linear addresses lead to; without it paging over `ram`. */
   readonly space?: (memory: FrameMemory, ram: GuestPhysicalMemory) => Pick<SoftwareVcpuOptions, 'physical' | 'walker' | 'flat'>
 }
@@ -67,7 +69,7 @@ export function createBench(options: BenchOptions = {}): Bench {
   const cpu = new SoftwareVcpu({
     ...space, id: 0, memory, ports: bus('in', 'out'), mmio: bus('read', 'write'),
     interrupts: source, apic, clock, random: { nextU32: () => 0x12345678 }, model: options.model ?? everything,
-    codeCacheBytes: options.codeCacheBytes ?? 8 << 20, translateAfter: options.translateAfter ?? 500,
+    codeCacheBytes: options.codeCacheBytes ?? 8 << 20, translateAfter: options.translateAfter ?? 500, ...(options.trace ? { trace: options.trace } : {}),
   })
   return Object.assign(bench, {
     cpu, ram, io, interrupts,

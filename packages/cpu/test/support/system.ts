@@ -1,7 +1,7 @@
 import type { Gpa, VcpuExit, VcpuRegisters } from '@entresol/interfaces'
 import { createCpuModel } from '../../src/system/cpuid/models.ts'
 import { createBench } from './bench.ts'
-import type { Bench } from './bench.ts'
+import type { Bench, BenchOptions } from './bench.ts'
 
 /** Where the tables of these machines lie. Handlers of all vectors are one HLT each at HANDLERS + vector * 16. */
 export const GDT = 0x1000
@@ -52,7 +52,7 @@ export interface SystemBench extends Bench {
 
 const segment = (selector: number, attributes: number) => ({ selector, base: 0n, limit: 0xffffffff, attributes })
 
-function common(long: boolean, features: { add?: string[]; remove?: string[] }, options: { translateAfter?: number } = {}): SystemBench {
+function common(long: boolean, features: { add?: string[]; remove?: string[] }, options: Pick<BenchOptions, 'translateAfter' | 'trace'> = {}): SystemBench {
   const bench = createBench({ bytes: 4 << 20, model: createCpuModel('max', features), codeCacheBytes: 1 << 20, ...options })
   const { cpu, ram } = bench
   const write = (address: number, value: bigint): void => ram.writeU64(address as Gpa, value)
@@ -112,7 +112,7 @@ function common(long: boolean, features: { add?: string[]; remove?: string[] }, 
 }
 
 /** 32-bit protected mode, paging off. */
-export function protectedMachine(features: { add?: string[]; remove?: string[] } = {}, options: { translateAfter?: number } = {}): SystemBench {
+export function protectedMachine(features: { add?: string[]; remove?: string[] } = {}, options: Pick<BenchOptions, 'translateAfter' | 'trace'> = {}): SystemBench {
   const bench = common(false, features, options)
   const r = bench.cpu.getRegisters()
   Object.assign(r, { cr0: 0x11n, cr4: 0n, efer: 0n })
@@ -121,7 +121,7 @@ export function protectedMachine(features: { add?: string[]; remove?: string[] }
 }
 
 /** Long mode; the first 4 MiB are mapped to themselves for everyone, writable, in 2 MiB pages. */
-export function longMachine(features: { add?: string[]; remove?: string[] } = {}, options: { translateAfter?: number } = {}): SystemBench {
+export function longMachine(features: { add?: string[]; remove?: string[] } = {}, options: Pick<BenchOptions, 'translateAfter' | 'trace'> = {}): SystemBench {
   const bench = common(true, features, options)
   const { ram, cpu } = bench
   ram.writeU64(PAGES as Gpa, BigInt(PAGES + 0x1007))
