@@ -99,7 +99,9 @@ interface RunFunctions {
 type EmitBody = (b: FunctionBuilder, cpu: Local<'i32'>, record: Local<'i32'>, variant: Variant, exits: HandlerExits) => void
 
 function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions, emitBody: EmitBody): void {
-  const { builder: b } = module.func({ params: ['i32', 'i32'], results: ['i32'] }, 'run')
+  const { index, builder: b } = module.func({ params: ['i32', 'i32'], results: ['i32'] }, 'run')
+  // What profilers of the engine show.
+  module.nameFunction(index, 'interpreter')
   const handlerType = module.typeIndex(HANDLER.params, HANDLER.results)
   const cpu = b.param('i32', 0)
   const record = b.param('i32', 1)
