@@ -80,7 +80,8 @@ export class Machine {
       this.#clock.instructions = () => platform.vcpus.reduce((sum, vcpu) => sum + vcpu.instructionCount, 0)
     }
     this.#loop = new RunLoop({
-      vcpus: platform.vcpus, clock: this.#clock, others: platform.threads, profile: options.profile,
+      vcpus: platform.vcpus, clock: this.#clock, others: platform.threads,
+      ran: options.profile && ((n, milliseconds) => options.profile!.ran(platform.vcpus[n]!, milliseconds)),
       endSlices: () => platform.vcpus.forEach((vcpu) => vcpu.stop()), exited: (vcpu, exit) => this.#exited(vcpu, exit),
     })
     const events: BoardEvents = {

@@ -1,8 +1,6 @@
-import type { SoftwareVcpu } from '@entresol/cpu'
 import type { Vcpu, VcpuExit } from '@entresol/interfaces'
 import type { HostClock } from './clock/host-clock.ts'
 import { InstructionClock } from './clock/instruction-clock.ts'
-import type { GuestProfile } from './profile/guest-profile.ts'
 import { yieldToHost } from './yield.ts'
 
 /** Instructions a vCPU runs before timers are looked at. */
@@ -26,10 +24,11 @@ export interface OtherThreads {
 
 export interface RunLoopHost {
   /** Those of this thread. */
-  readonly vcpus: readonly SoftwareVcpu[]
+  readonly vcpus: readonly Vcpu[]
   readonly others: OtherThreads | undefined
   readonly clock: HostClock | InstructionClock
-  readonly profile?: GuestProfile | undefined
+  /** Vcpu n of `vcpus` has run for so long and stands still. */
+  readonly ran?: ((n: number, milliseconds: number) => void) | undefined
   /** Ends the slice in progress early. */
   endSlices(): void
   /** A vCPU left for another reason than its slice or HLT. */
@@ -116,13 +115,13 @@ export class RunLoop {
 
   /** One slice of every vCPU; true when all wait for an interrupt. */
   #round(): boolean {
-    const { others, profile } = this.#host
+    const { others, ran } = this.#host
     let idle = true
-    for (const vcpu of this.#host.vcpus) {
+    for (const [n, vcpu] of this.#host.vcpus.entries()) {
       others?.enter()
-      const start = profile ? performance.now() : 0
+      const start = ran ? performance.now() : 0
       const exit = vcpu.run(this.#hostWork ? SHORT_SLICE : SLICE)
-      profile?.ran(vcpu, performance.now() - start)
+      ran?.(n, performance.now() - start)
       others?.leave()
       if (exit.reason === 'halt') continue
       idle = false
