@@ -60,7 +60,7 @@ export interface SoftwareVcpuOptions {
   readonly codeFrames?: CodeRegistry
   /** PAUSE ends the slice: whoever spins waits for another vCPU of the same thread. */
   readonly yieldOnPause?: boolean
-  /** Arrivals at an address before its code is translated to WebAssembly (default 60,000); 0: everything is interpreted. */
+  /** Arrivals at an address before its code is translated to WebAssembly (default 5,000; more, the more is translated); 0: everything is interpreted. */
   readonly translateAfter?: number
   /** Called between instructions, in the vCPU's thread, after another thread set KICK. */
   readonly onKick?: () => void
@@ -71,7 +71,7 @@ export interface SoftwareVcpuOptions {
 }
 
 /** Default of `translateAfter`. */
-const TRANSLATE_AFTER = 60_000
+const TRANSLATE_AFTER = 5_000
 
 const NO_INTERCEPTS: Intercepts = {
   exceptions: 0, softwareInterrupts: false, syscall: false, sysenter: false, cpuid: false, msr: false, io: false, hlt: false,

@@ -20,9 +20,11 @@ const cores = new Map<boolean, WebAssembly.Module>()
 
 /** Regions kept: each is a WebAssembly module of its own, some 50 KB with its code. */
 const MAX_LIVE = 3000
+/** So many regions double the arrivals that make another one. */
+const CROWD = 32
 
 export interface TranslatorOptions {
-  /** Arrivals at an address before it is translated, 1..65535. */
+  /** Arrivals at an address before it is translated, 1..65535, as long as there are few regions. */
   readonly threshold: number
   readonly state: CpuState
   readonly memory: MachineMemory
@@ -53,6 +55,9 @@ export class Translator {
   readonly #core: CoreExports
   readonly #imports: WebAssembly.Imports
   readonly #threshold: number
+  /** By counter of L.HEAT: what its countdown began at, and the arrivals before that. */
+  readonly #countdown: Uint16Array
+  readonly #arrivals = new Uint32Array(L.HEAT_COUNTERS)
   /** By record table. */
   readonly #regions = new Map<number, Set<RegionCode>>()
   readonly #bySlot: (RegionCode | undefined)[] = []
@@ -86,6 +91,7 @@ export class Translator {
     const prepare = (slot: number, entry: number, home: bigint): number => this.#prepare(slot, entry, home)
     this.#imports = { env: { memory: memory.wasm, chain, words, prepare }, helpers }
     new Uint16Array(memory.wasm.buffer, state.base + L.HEAT, L.HEAT_COUNTERS).fill(threshold)
+    this.#countdown = new Uint16Array(L.HEAT_COUNTERS).fill(threshold)
   }
 
   get enter(): CoreExports['enter'] {
@@ -95,9 +101,7 @@ export class Translator {
   /** Control reached `record` of the current page often: returns the record to go on at. */
   hot(record: number): number {
     const { view } = this.#state
-    const counter = this.#state.base + L.HEAT + ((record >>> 4) & ((L.HEAT_COUNTERS - 1) * 2))
-    view.setUint16(counter, this.#threshold, true)
-    if (view.getUint16(record, true) === PSEUDO_REGION) return record
+    if (!this.#isHot((record >>> 5) & (L.HEAT_COUNTERS - 1)) || view.getUint16(record, true) === PSEUDO_REGION) return record
     const mode = this.#state.u32(L.CODE_MODE)
     if (mode !== L.MODE_64 && mode !== (L.MODE_32 | L.MODE_FLAT)) return record
     const page = this.#code.page(this.#state.u32(L.PAGE_TABLE))
@@ -105,6 +109,19 @@ export class Translator {
     if (this.#memory.u32[(page.table >>> 2) + offset] !== record) return record
     this.#translate(page, offset)
     return this.#memory.u32[(page.table >>> 2) + offset]!
+  }
+
+  /** A countdown ended: are there arrivals enough by now? If not, counts on. */
+  #isHot(counter: number): boolean {
+    // Each region makes the others slower, as they share the processor's caches: more of them have to be worth more.
+    const needed = this.#threshold * (1 + this.stats.live / CROWD)
+    const arrivals = this.#arrivals[counter]! + this.#countdown[counter]!
+    const hot = arrivals >= needed
+    this.#arrivals[counter] = hot ? 0 : arrivals
+    const next = hot ? this.#threshold : Math.min(Math.ceil(needed - arrivals), 0xffff)
+    this.#countdown[counter] = next
+    this.#state.view.setUint16(this.#state.base + L.HEAT + counter * 2, next, true)
+    return hot
   }
 
   #translate(home: CodePageId, head: number): void {
