@@ -91,7 +91,8 @@ function emitChain(module: ModuleBuilder, regionType: number): void {
   const page = i64.and(rip, i64.const(-4096n))
   const context = i64.load(cpu, L.TLB_BASE)
   const generation = i32.load(i32.add(cpu, i32.shl(i32.wrap_i64(i64.shr_u(rip, i64.const(63))), i32.const(2))), L.CHAIN_GENERATION)
-  const hash = i32.and(i32.wrap_i64(i64.xor(rip, i64.shr_u(rip, i64.const(12)))), i32.const(L.CHAIN_ENTRIES - 1))
+  // Multiplicative: functions begin at multiples of 16, and return sites anywhere.
+  const hash = i32.shr_u(i32.mul(i32.wrap_i64(rip), i32.const(0x9e3779b1)), i32.const(32 - Math.log2(L.CHAIN_ENTRIES)))
   f.block((leave) => {
     f.brIf(leave, i32.lt_s(i32.or(i32.load(cpu, L.FUEL), i32.load(cpu, L.KICK)), i32.const(0)))
     const known = f.let(i32.add(cpu, i32.shl(hash, i32.const(Math.log2(L.CHAIN_ENTRY_BYTES)))))
