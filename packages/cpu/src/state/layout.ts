@@ -175,8 +175,7 @@ export const CHAIN_PAGE_COUNT = 0x400
 /** Countdowns to translation (u16) by record address: see translator/translator.ts. */
 export const HEAT = 0x2000
 export const HEAT_COUNTERS = 0x4000
-/** One byte per translated region: nonzero while its code is what memory holds. */
-export const REGION_VALID = 0xa000
+/** Size of the table of regions. */
 export const REGION_SLOTS = 0x6000
 
 /**

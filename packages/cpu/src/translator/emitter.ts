@@ -12,7 +12,7 @@ import type { RegionLocals } from './locals.ts'
 import type { MemoryStrategy } from './memory-access.ts'
 import type { SymbolicAddress } from './page-windows.ts'
 
-/** Function and global indices of the batch's module. */
+/** Function and global indices of the region's module. */
 export interface RegionFunctions {
   /** The memory is shared with other processors: LOCK means something. */
   readonly shared: boolean

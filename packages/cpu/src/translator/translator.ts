@@ -5,13 +5,13 @@ import * as R from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 import type { CpuState } from '../state/state.ts'
 import type { RegionDropped, TranslatedRegion } from '../trace.ts'
-import { buildBatch } from './batch.ts'
-import type { BatchOptions } from './batch.ts'
 import { MappedCode } from './code-space.ts'
 import type { FindPage } from './code-space.ts'
 import { buildCore } from './core.ts'
 import type { CoreExports } from './core.ts'
 import { requireInside } from './memory-access.ts'
+import { buildRegionModule } from './region-module.ts'
+import type { RegionTarget } from './region-module.ts'
 import { formRegion, reachOf } from './region.ts'
 import type { RegionCode } from './region.ts'
 
@@ -24,7 +24,7 @@ const MAX_LIVE = 3000
 const CROWD = 32
 
 export interface TranslatorOptions {
-  /** Arrivals at an address before it is translated, 1..65535, as long as there are few regions. */
+  /** Arrivals at an address before it is translated, at least 1, as long as there are few regions. */
   readonly threshold: number
   readonly state: CpuState
   readonly memory: MachineMemory
@@ -34,7 +34,7 @@ export interface TranslatorOptions {
   /** Functions instruction rows call by name: the vCPU's own instance. */
   readonly helpers: WebAssembly.ModuleImports
   /** Names of places: `SoftwareVcpuOptions.symbol`. */
-  readonly symbol: BatchOptions['symbol']
+  readonly symbol: RegionTarget['symbol']
   /** Told of regions that are made and dropped, for traces. */
   readonly onTranslated: ((region: TranslatedRegion) => void) | undefined
   readonly onDropped: ((why: RegionDropped, rip: bigint | undefined) => void) | undefined
@@ -51,7 +51,7 @@ export class Translator {
   readonly #state: CpuState
   readonly #code: CodeCache
   readonly #memory: MachineMemory
-  readonly #batch: BatchOptions
+  readonly #target: RegionTarget
   readonly #core: CoreExports
   readonly #imports: WebAssembly.Imports
   readonly #threshold: number
@@ -80,7 +80,7 @@ export class Translator {
     this.#memory = memory
     const shared = !(memory.wasm.buffer instanceof ArrayBuffer)
     if (flat) requireInside(flat, memory)
-    this.#batch = { shared, flat, symbol: options.symbol }
+    this.#target = { shared, flat, symbol: options.symbol }
     this.#onTranslated = options.onTranslated
     this.#onDropped = options.onDropped
     const env = { memory: memory.wasm }
@@ -90,8 +90,8 @@ export class Translator {
     this.#mapPage = options.mapPage
     const prepare = (slot: number, entry: number, home: bigint): number => this.#prepare(slot, entry, home)
     this.#imports = { env: { memory: memory.wasm, chain, words, prepare }, helpers }
-    new Uint16Array(memory.wasm.buffer, state.base + L.HEAT, L.HEAT_COUNTERS).fill(threshold)
-    this.#countdown = new Uint16Array(L.HEAT_COUNTERS).fill(threshold)
+    this.#countdown = new Uint16Array(L.HEAT_COUNTERS).fill(Math.min(threshold, 0xffff))
+    new Uint16Array(memory.wasm.buffer, state.base + L.HEAT, L.HEAT_COUNTERS).set(this.#countdown)
   }
 
   get enter(): CoreExports['enter'] {
@@ -101,7 +101,7 @@ export class Translator {
   /** Control reached `record` of the current page often: returns the record to go on at. */
   hot(record: number): number {
     const { view } = this.#state
-    if (!this.#isHot((record >>> 5) & (L.HEAT_COUNTERS - 1)) || view.getUint16(record, true) === PSEUDO_REGION) return record
+    if (!this.#isHot(counterOf(record)) || view.getUint16(record, true) === PSEUDO_REGION) return record
     const mode = this.#state.u32(L.CODE_MODE)
     if (mode !== L.MODE_64 && mode !== (L.MODE_32 | L.MODE_FLAT)) return record
     const page = this.#code.page(this.#state.u32(L.PAGE_TABLE))
@@ -118,7 +118,7 @@ export class Translator {
     const arrivals = this.#arrivals[counter]! + this.#countdown[counter]!
     const hot = arrivals >= needed
     this.#arrivals[counter] = hot ? 0 : arrivals
-    const next = hot ? this.#threshold : Math.min(Math.ceil(needed - arrivals), 0xffff)
+    const next = Math.min(hot ? this.#threshold : Math.ceil(needed - arrivals), 0xffff)
     this.#countdown[counter] = next
     this.#state.view.setUint16(this.#state.base + L.HEAT + counter * 2, next, true)
     return hot
@@ -134,9 +134,9 @@ export class Translator {
     const slot = this.#nextSlot
     const rip = this.#state.u64(L.PAGE_RIP) + BigInt(head)
     const code: RegionCode = { region, rip, slot, mode: home.mode, pages: space.pages }
-    const bytes = buildBatch([code], this.#batch)
+    const bytes = buildRegionModule(code, this.#target)
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports)
-    this.#install(code, space.tails, instance.exports['r0'] as () => number)
+    this.#install(code, space.tails, instance.exports['region'] as () => number)
     this.stats.regions++
     this.stats.bytes += bytes.length
     const instructions = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0)
@@ -146,13 +146,14 @@ export class Translator {
     this.#onTranslated?.({ rip, pages: space.pages.size, blocks: region.blocks.length, instructions, bytes: bytes.length, milliseconds })
   }
 
-  /** Arrivals are more than a quarter on the way to a region, or have made one. */
+  /** Arrivals would be a quarter of what the first region takes, or have made one. */
   #isWarm(page: CodePageId, offset: number): boolean {
     const record = this.#memory.u32[(page.table >>> 2) + offset]!
     if (record === 0) return false
     if (this.#code.hasRegion(page, offset)) return true
-    const counter = this.#state.base + L.HEAT + ((record >>> 4) & ((L.HEAT_COUNTERS - 1) * 2))
-    return this.#state.view.getUint16(counter, true) < this.#threshold * 0.75
+    const counter = counterOf(record)
+    const left = this.#state.view.getUint16(this.#state.base + L.HEAT + counter * 2, true)
+    return this.#arrivals[counter]! + this.#countdown[counter]! - left > this.#threshold / 4
   }
 
   #install(code: RegionCode, tails: ReadonlyMap<CodePageId, number>, run: () => number): void {
@@ -255,6 +256,9 @@ export class Translator {
     this.#nextSlot = 0
   }
 }
+
+/** The counter of L.HEAT for arrivals at a record; emitHeat of the interpreter finds the same one. */
+const counterOf = (record: number): number => (record >>> 5) & (L.HEAT_COUNTERS - 1)
 
 /** Milliseconds for statistics, which no guest sees. */
 // eslint-disable-next-line no-restricted-properties -- the host's time is what is measured

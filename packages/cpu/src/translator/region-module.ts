@@ -13,8 +13,8 @@ class NeedsHelpers extends Error {}
 /** A loop uses registers that were not known of: once more, now that they are. */
 class MoreRegisters extends Error {}
 
-/** What the regions of a vCPU have in common. */
-export interface BatchOptions {
+/** What all regions of a vCPU are translated for. */
+export interface RegionTarget {
   /** The memory is shared with other processors. */
   readonly shared: boolean
   /** Linear addresses reached without the TLB. */
@@ -23,13 +23,13 @@ export interface BatchOptions {
   readonly symbol: ((rip: bigint) => string | undefined) | undefined
 }
 
-/** A module of regions, exported as r0, r1 …; imports env.memory, env.chain, env.words, env.prepare and, where rows call them, helpers. */
-export function buildBatch(regions: readonly RegionCode[], options: BatchOptions): Uint8Array<ArrayBuffer> {
-  const loops = regions.map((code) => loopsOf(code.region))
+/** A module of one function, exported as `region`; imports env.memory, env.chain, env.words, env.prepare and, where rows call them, helpers. */
+export function buildRegionModule(code: RegionCode, target: RegionTarget): Uint8Array<ArrayBuffer> {
+  const loops = loopsOf(code.region)
   let helpers = false
   for (;;) {
     try {
-      return build(regions, loops, options, helpers)
+      return build(code, loops, target, helpers)
     } catch (error) {
       if (error instanceof NeedsHelpers) helpers = true
       else if (!(error instanceof MoreRegisters)) throw error
@@ -37,8 +37,8 @@ export function buildBatch(regions: readonly RegionCode[], options: BatchOptions
   }
 }
 
-function build(regions: readonly RegionCode[], loops: readonly RegionLoops[], options: BatchOptions, withHelpers: boolean): Uint8Array<ArrayBuffer> {
-  const { shared, flat } = options
+function build(code: RegionCode, loops: RegionLoops, target: RegionTarget, withHelpers: boolean): Uint8Array<ArrayBuffer> {
+  const { shared, flat, symbol } = target
   const module = new ModuleBuilder()
   module.importMemory('env', 'memory', 1, 65536, shared)
   const chain = module.importFunction('env', 'chain', { params: ['i32', 'i64'], results: ['i32'] })
@@ -58,11 +58,9 @@ function build(regions: readonly RegionCode[], loops: readonly RegionLoops[], op
     helperGlobal: (name) => find(globals, name),
     strategy: (locals) => (flat ? new FlatStrategy(flat) : new TlbStrategy(locals.tlb.get)),
   }
-  regions.forEach((code, n) => {
-    const { index, builder } = module.func(REGION_TYPE, `r${n}`)
-    // What profilers of the engine show.
-    module.nameFunction(index, ['guest:' + code.rip.toString(16), options.symbol?.(code.rip) ?? []].flat().join(' '))
-    if (!emitRegion(builder, code, loops[n]!, imports)) throw new MoreRegisters()
-  })
+  const { index, builder } = module.func(REGION_TYPE, 'region')
+  // What profilers of the engine show.
+  module.nameFunction(index, ['guest:' + code.rip.toString(16), symbol?.(code.rip) ?? []].flat().join(' '))
+  if (!emitRegion(builder, code, loops, imports)) throw new MoreRegisters()
   return module.encode()
 }
