@@ -419,7 +419,7 @@ describe.each([0, 1, 3])('code translated after %i arrivals', (translateAfter) =
     m.load(FUNCTION, RETURN_1)
     // xor esi, esi; mov ecx, 20; mov ebx, FUNCTION; again: mov [IMMEDIATE], ecx; call rbx; call rbx; call rbx; add esi, eax; dec ecx; jnz again; hlt
     m.load(CODE, hex('31 f6 b9 14 00 00 00 bb 00 91 00 00 89 0c 25 01 91 00 00 ff d3 ff d3 ff d3 01 c6 ff c9 75 ed f4'))
-    const rounds = process.env['ENTRESOL_ALL_VECTORS'] ? 1500 : 10
+    const rounds = process.env['ENTRESOL_FULL_TABLE'] ? 1500 : 10
     for (let n = 0; n < rounds; n++) expect(run(m).gpr[6]).toBe(210n)
     if (translateAfter !== 1) return
     const { regions, flushes } = m.cpu.translator!.stats
