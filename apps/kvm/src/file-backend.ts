@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import type { BlockBackend } from '@entresol/interfaces'
+import type { BlockBackend, BlockExtent } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import { fileError } from './files.ts'
 
@@ -54,6 +54,14 @@ export class FileBackend implements BlockBackend {
     for (let done = 0; done < from.length;) done += (await this.#file.write(from, done, from.length - done, offset + done)).bytesWritten
   }
 
+  async writeZeroes(offset: number, length: number): Promise<void> {
+    await this.write(offset, new Uint8Array(length))
+  }
+
+  async status(_offset: number, length: number): Promise<BlockExtent> {
+    return Promise.resolve({ length, allocated: true, zero: false })
+  }
+
   async flush(): Promise<void> {
     await this.#file.datasync()
   }
@@ -88,6 +96,14 @@ export class SnapshotBackend implements BlockBackend {
   async write(offset: number, from: Uint8Array): Promise<void> {
     for (let at = 0; at < from.length; at += SECTOR) this.#sectors.set((offset + at) / SECTOR, from.slice(at, at + SECTOR))
     return Promise.resolve()
+  }
+
+  async writeZeroes(offset: number, length: number): Promise<void> {
+    await this.write(offset, new Uint8Array(length))
+  }
+
+  async status(_offset: number, length: number): Promise<BlockExtent> {
+    return Promise.resolve({ length, allocated: true, zero: false })
   }
 
   async flush(): Promise<void> {}

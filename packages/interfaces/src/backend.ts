@@ -8,24 +8,6 @@ export interface CharacterPort {
   resume(): void
 }
 
-/** A disk image as a device sees it. Offsets and lengths in bytes, multiples of 512. Promises reject with coded errors only. */
-export interface BlockBackend {
-  /** Size in bytes. */
-  readonly size: number
-  readonly readOnly: boolean
-  read(offset: number, into: Uint8Array): Promise<void>
-  write(offset: number, from: Uint8Array): Promise<void>
-  flush(): Promise<void>
-  discard(offset: number, length: number): Promise<void>
-  close(): Promise<void>
-}
-
-/** An Ethernet port. Frames without FCS; the receiver must copy what it keeps. */
-export interface NetworkPort {
-  send(frame: Uint8Array): void
-  onReceive(listener: (frame: Uint8Array) => void): void
-}
-
 /** What a display shows: the device redraws into `pixels` on request. */
 export interface FramebufferSource {
   /** Size in pixels of the current mode. */

@@ -1,4 +1,4 @@
-import type { BlockBackend, Clock, InterruptSource, Timer } from '@entresol/interfaces'
+import type { BlockBackend, BlockExtent, Clock, InterruptSource, Timer } from '@entresol/interfaces'
 
 const coded = (code: string): Error => Object.assign(new Error(code), { code })
 
@@ -46,6 +46,12 @@ export class ShelfDisk implements BlockBackend {
     await Promise.resolve()
     if (this.bug === 'keeps-buffer') this.parts.push({ offset, from })
     else this.bytes.set(from, offset)
+  }
+  async writeZeroes(offset: number, length: number): Promise<void> {
+    await this.write(offset, new Uint8Array(length))
+  }
+  async status(_offset: number, length: number): Promise<BlockExtent> {
+    return { length, allocated: true, zero: false }
   }
   async flush(): Promise<void> {}
   async discard(offset: number, length: number): Promise<void> {

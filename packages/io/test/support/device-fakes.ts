@@ -1,4 +1,4 @@
-import type { AccessSize, BlockBackend, BusDevice, CharacterPort, Clock, Gpa, GuestMemory, InterruptLine, Timer } from '@entresol/interfaces'
+import type { AccessSize, BlockBackend, BlockExtent, BusDevice, CharacterPort, Clock, Gpa, GuestMemory, InterruptLine, Timer } from '@entresol/interfaces'
 
 /** A clock that moves when told. */
 export class ManualClock implements Clock {
@@ -105,6 +105,8 @@ export class RamBlock implements BlockBackend {
     if (this.fail || this.readOnly || offset < 0 || offset + from.length > this.size) throw Object.assign(new Error('io'), { code: 'io-error' })
     this.data.set(copy, offset)
   }
+  async writeZeroes(offset: number, length: number): Promise<void> { await this.write(offset, new Uint8Array(length)) }
+  async status(_offset: number, length: number): Promise<BlockExtent> { return { length, allocated: true, zero: false } }
   async flush(): Promise<void> { this.flushes++ }
   async discard(offset: number, length: number): Promise<void> { this.discards.push([offset, length]) }
   async close(): Promise<void> { /* nothing held */ }

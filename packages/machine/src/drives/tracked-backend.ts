@@ -1,4 +1,4 @@
-import type { BlockBackend } from '@entresol/interfaces'
+import type { BlockBackend, BlockExtent } from '@entresol/interfaces'
 
 /** Told when the host begins and ends work that the guest may be polling for. */
 export interface HostWork {
@@ -33,6 +33,14 @@ export class TrackedBackend implements BlockBackend {
 
   flush(): Promise<void> {
     return this.#track(this.#backend.flush())
+  }
+
+  writeZeroes(offset: number, length: number, unmap: boolean): Promise<void> {
+    return this.#track(this.#backend.writeZeroes(offset, length, unmap))
+  }
+
+  status(offset: number, length: number): Promise<BlockExtent> {
+    return this.#backend.status(offset, length)
   }
 
   discard(offset: number, length: number): Promise<void> {
