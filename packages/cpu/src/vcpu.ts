@@ -31,6 +31,7 @@ import { resetState } from './system/reset.ts'
 import { describeIntercept, executeIntercepted, interceptsVariant } from './system/intercepts.ts'
 import { InstructionView } from './instruction-view.ts'
 import { helperFunctions } from './helpers.ts'
+import type { TranslationHelper } from './translator/region-job.ts'
 import { Translator } from './translator/translator.ts'
 
 export interface SoftwareVcpuOptions {
@@ -60,8 +61,10 @@ export interface SoftwareVcpuOptions {
   readonly codeFrames?: CodeRegistry
   /** PAUSE ends the slice: whoever spins waits for another vCPU of the same thread. */
   readonly yieldOnPause?: boolean
-  /** Arrivals at an address before its code is translated to WebAssembly (default 5,000; more, the more is translated); 0: everything is interpreted. */
+  /** Arrivals at an address, close on each other, before its code is translated to WebAssembly (default 1,000); 0: everything is interpreted. */
   readonly translateAfter?: number
+  /** Translates in another thread, from one slice to the next. Absent: here and at once. */
+  readonly translationHelper?: TranslationHelper
   /** Called between instructions, in the vCPU's thread, after another thread set KICK. */
   readonly onKick?: () => void
   /** What the guest calls a place of code: names of translated functions in profilers of the engine end with it. */
@@ -71,7 +74,7 @@ export interface SoftwareVcpuOptions {
 }
 
 /** Default of `translateAfter`. */
-const TRANSLATE_AFTER = 5_000
+const TRANSLATE_AFTER = 1_000
 
 const NO_INTERCEPTS: Intercepts = {
   exceptions: 0, softwareInterrupts: false, syscall: false, sysenter: false, cpuid: false, msr: false, io: false, hlt: false,
@@ -196,7 +199,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
     const threshold = options.translateAfter ?? TRANSLATE_AFTER
     if (threshold > 0) {
       this.translator = new Translator({
-        threshold, state: this.state, memory: options.memory, code: this.code, flat: options.flat, helpers, symbol: options.symbol,
+        threshold, instructions: () => this.instructionCount, helper: options.translationHelper, state: this.state, memory: options.memory, code: this.code, flat: options.flat, helpers, symbol: options.symbol,
         findPage: (distance) => this.#fetcher.findPage(distance), mapPage: (linear) => this.#mapPage(linear), forgetChains: () => this.tlb.forgetChains(),
         onTranslated: trace?.translated && ((region) => trace.translated!(this, region)),
         onDropped: trace?.dropped && ((why, rip) => trace.dropped!(this, why, rip)),
@@ -491,6 +494,7 @@ export class SoftwareVcpu implements Vcpu, VcpuSignals, SystemContext {
   }
 
   #begin(instructions: number): void {
+    this.translator?.collect()
     this.state.setU32(L.FUEL, instructions - 1)
     this.#budget = instructions - 1
   }

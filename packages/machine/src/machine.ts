@@ -14,7 +14,7 @@ import { dumpRegisters } from './register-dump.ts'
 import { RunLoop } from './run-loop.ts'
 import { machineStats } from './stats.ts'
 import type { MachineStats } from './stats.ts'
-import { threadsAvailable, threadsByDefault } from './threads/host-thread.ts'
+import { threadsAvailable, threadsByDefault, workersAvailable } from './threads/host-thread.ts'
 
 const MIB = 1 << 20
 const MIN_MEMORY = MIB
@@ -70,6 +70,8 @@ export class Machine {
     const symbol = symbols && ((rip: bigint): string | undefined => symbols.describe(rip, this.#platform.vcpus[0]!))
     this.#platform = new Platform({
       memory: Math.ceil(memory / 4096) * 4096, cpus, model, clock: this.#clock, wake, codeCacheBytes: options.codeCacheBytes ?? codeCacheBytes(memory, cpus),
+      // Equal runs translate at equal places, so that they end slices at equal ones.
+      translation: options.deterministic || !workersAvailable ? undefined : { failed: (error) => this.#loop.fail(error) },
       extraBytes: EXTRA_BYTES, symbol, ...(options.trace ? { trace: createTraceLog(options.trace.items, options.trace.write, symbol) } : {}),
       ...(threaded && this.#clock instanceof HostClock ? { threads: {
         clock: this.#clock, cpu, exited: (vcpu, exit) => this.#exited(vcpu, exit), failed: (error) => this.#loop.fail(error),
@@ -176,7 +178,7 @@ export class Machine {
     this.#ended = true
     for (const vcpu of this.#platform.vcpus) vcpu.stop()
     this.#loop.halt()
-    this.#platform.threads?.end()
+    this.#platform.end()
     this.#resolveStopped(reason)
   }
 

@@ -7,6 +7,7 @@ import { createMachineMemory, createPageWalker, GuestPhysicalMemory } from '@ent
 import type { FrameMemory } from '@entresol/mmu'
 import type { HostClock } from './clock/host-clock.ts'
 import type { RemoteVcpu } from './threads/remote-vcpu.ts'
+import { TranslationThread } from './threads/translation-thread.ts'
 import { VcpuThreads } from './threads/vcpu-threads.ts'
 
 export const IOAPIC_BASE = 0xfec00000
@@ -30,6 +31,8 @@ export interface PlatformOptions {
   readonly symbol?: ((rip: bigint) => string | undefined) | undefined
   /** Threads of their own for all vCPUs but the first. */
   readonly threads?: ThreadOptions | undefined
+  /** Code of this thread's vCPUs is translated in others; told of an error in one. */
+  readonly translation?: { readonly failed: (error: unknown) => void } | undefined
 }
 
 export interface ThreadOptions {
@@ -55,6 +58,7 @@ export class Platform {
   readonly apics: readonly LocalApic[]
   /** The others, when they have threads of their own. */
   readonly threads: VcpuThreads | undefined
+  readonly #translators: TranslationThread[] = []
   /** Set by a board that has 8259As, before the first interrupt. */
   pic: DualPic | undefined
 
@@ -80,12 +84,15 @@ export class Platform {
     for (let id = 0; id < here; id++) {
       const apic = this.apics[id]!
       const paravirtual = new KvmParavirtual({ memory: this.ram, clock, tscFrequency: TSC_FREQUENCY, tsc: () => vcpus[id]!.tsc() })
+      const translationHelper = options.translation && new TranslationThread(models[id]!, options.threads !== undefined, options.translation.failed)
+      if (translationHelper) this.#translators.push(translationHelper)
       vcpus.push(new SoftwareVcpu({
         id, memory: this.machineMemory, physical: this.ram, walker: createPageWalker(this.machineMemory, this.ram),
         ports: this.ports, mmio: new ApicPageBus(apic, this.mmio), interrupts: apic, apic: apicRegisters(apic), paravirtual,
         clock, random: { nextU32: () => crypto.getRandomValues(new Uint32Array(1))[0]! }, model: models[id]!, tscFrequency: TSC_FREQUENCY,
         codeCacheBytes: options.codeCacheBytes, codeFrames, yieldOnPause: here > 1, onKick: () => this.threads?.look(),
         ...(options.trace ? { trace: options.trace } : {}), ...(options.symbol ? { symbol: options.symbol } : {}),
+        ...(translationHelper ? { translationHelper } : {}),
       }))
     }
     this.vcpus = vcpus
@@ -124,6 +131,12 @@ export class Platform {
       tsc: () => vcpus[id]?.tsc() ?? 0n, tscFrequency: TSC_FREQUENCY, physicalAddressBits,
       pic: { pending: () => this.pic?.pending() ?? false, acknowledge: () => this.pic?.acknowledge() ?? -1 },
     })
+  }
+
+  /** Frees the threads. */
+  end(): void {
+    this.threads?.end()
+    for (const thread of this.#translators) thread.end()
   }
 
   reset(): void {

@@ -1,5 +1,5 @@
 import type { MachineMemory } from '@entresol/interfaces'
-import { Decoder, MAX_INSTRUCTION_BYTES } from '../decode/decoder.ts'
+import { Decoder, MAX_INSTRUCTION_BYTES, MODES } from '../decode/decoder.ts'
 import type { DecodedInstruction, DecodeMode } from '../decode/decoder.ts'
 import type { InstructionTable, TableEntry, Variant } from '../decode/variants.ts'
 import {
@@ -24,8 +24,6 @@ interface DecodedStep {
   readonly bytes: Uint8Array
   readonly records: Uint8Array
 }
-
-const MODES: readonly DecodeMode[] = [{ size: 16 }, { size: 32 }, { size: 64 }]
 
 export interface CodeCacheOptions {
   readonly memory: MachineMemory

@@ -23,6 +23,9 @@ export interface DecodeMode {
   readonly size: 16 | 32 | 64
 }
 
+/** By MODE_16, MODE_32, MODE_64 of state/layout.ts. */
+export const MODES: readonly DecodeMode[] = [{ size: 16 }, { size: 32 }, { size: 64 }]
+
 /** One decoded instruction: constants for a translator, contents of a record for the interpreter. */
 export interface DecodedInstruction {
   readonly variant: Variant

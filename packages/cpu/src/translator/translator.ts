@@ -10,6 +10,8 @@ import type { FindPage } from './code-space.ts'
 import { buildCore } from './core.ts'
 import type { CoreExports } from './core.ts'
 import { requireInside } from './memory-access.ts'
+import { describeJob } from './region-job.ts'
+import type { TranslationHelper } from './region-job.ts'
 import { buildRegionModule } from './region-module.ts'
 import type { RegionTarget } from './region-module.ts'
 import { formRegion, reachOf } from './region.ts'
@@ -20,12 +22,27 @@ const cores = new Map<boolean, WebAssembly.Module>()
 
 /** Regions kept: each is a WebAssembly module of its own, some 50 KB with its code. */
 const MAX_LIVE = 3000
-/** So many regions double the arrivals that make another one. */
-const CROWD = 32
+/**
+ * Arrivals further apart than this, in instructions, make no region: whenever control comes by, its code, several times as large as the
+ * interpreter's records, would have left the processor's caches.
+ */
+const RARE = 50_000
+/** Regions in the making that are waited for. */
+const MAX_PENDING = 16
+
+/** A region that a helper makes the module of. */
+interface Pending {
+  readonly code: RegionCode
+  readonly tails: ReadonlyMap<CodePageId, number>
+}
 
 export interface TranslatorOptions {
-  /** Arrivals at an address before it is translated, at least 1, as long as there are few regions. */
+  /** Arrivals at an address before it is translated, at least 1, where they follow each other closely. */
   readonly threshold: number
+  /** Instructions executed so far. */
+  readonly instructions: () => number
+  /** Makes the modules; undefined: they are made here, at once. */
+  readonly helper: TranslationHelper | undefined
   readonly state: CpuState
   readonly memory: MachineMemory
   readonly code: CodeCache
@@ -55,9 +72,13 @@ export class Translator {
   readonly #core: CoreExports
   readonly #imports: WebAssembly.Imports
   readonly #threshold: number
-  /** By counter of L.HEAT: what its countdown began at, and the arrivals before that. */
-  readonly #countdown: Uint16Array
-  readonly #arrivals = new Uint32Array(L.HEAT_COUNTERS)
+  /** By counter of L.HEAT: instructions executed when its countdown began. */
+  readonly #since = new Float64Array(L.HEAT_COUNTERS)
+  readonly #instructions: () => number
+  readonly #helper: TranslationHelper | undefined
+  /** By ticket. */
+  readonly #pending = new Map<number, Pending>()
+  #tickets = 0
   /** By record table. */
   readonly #regions = new Map<number, Set<RegionCode>>()
   readonly #bySlot: (RegionCode | undefined)[] = []
@@ -74,7 +95,9 @@ export class Translator {
   constructor(options: TranslatorOptions) {
     this.#forgetChains = options.forgetChains
     const { threshold, state, memory, code, flat, helpers } = options
-    this.#threshold = threshold
+    this.#threshold = Math.min(threshold, 0xffff)
+    this.#instructions = options.instructions
+    this.#helper = options.helper
     this.#state = state
     this.#code = code
     this.#memory = memory
@@ -90,8 +113,7 @@ export class Translator {
     this.#mapPage = options.mapPage
     const prepare = (slot: number, entry: number, home: bigint): number => this.#prepare(slot, entry, home)
     this.#imports = { env: { memory: memory.wasm, chain, words, prepare }, helpers }
-    this.#countdown = new Uint16Array(L.HEAT_COUNTERS).fill(Math.min(threshold, 0xffff))
-    new Uint16Array(memory.wasm.buffer, state.base + L.HEAT, L.HEAT_COUNTERS).set(this.#countdown)
+    new Uint16Array(memory.wasm.buffer, state.base + L.HEAT, L.HEAT_COUNTERS).fill(this.#threshold)
   }
 
   get enter(): CoreExports['enter'] {
@@ -107,20 +129,18 @@ export class Translator {
     const page = this.#code.page(this.#state.u32(L.PAGE_TABLE))
     const offset = view.getUint16(record + R.R_OFFSET, true)
     if (this.#memory.u32[(page.table >>> 2) + offset] !== record) return record
+    if (this.#pending.size === MAX_PENDING || this.#isPending(page, offset)) return record
     this.#translate(page, offset)
     return this.#memory.u32[(page.table >>> 2) + offset]!
   }
 
-  /** A countdown ended: are there arrivals enough by now? If not, counts on. */
+  /** A countdown ended: did the arrivals follow each other closely? Begins the next one. */
   #isHot(counter: number): boolean {
-    // Each region makes the others slower, as they share the processor's caches: more of them have to be worth more.
-    const needed = this.#threshold * (1 + this.stats.live / CROWD)
-    const arrivals = this.#arrivals[counter]! + this.#countdown[counter]!
-    const hot = arrivals >= needed
-    this.#arrivals[counter] = hot ? 0 : arrivals
-    const next = Math.min(hot ? this.#threshold : Math.ceil(needed - arrivals), 0xffff)
-    this.#countdown[counter] = next
-    this.#state.view.setUint16(this.#state.base + L.HEAT + counter * 2, next, true)
+    const now = this.#instructions()
+    // One arrival has no distance.
+    const hot = this.#threshold === 1 || now - this.#since[counter]! < this.#threshold * RARE
+    this.#since[counter] = now
+    this.#state.view.setUint16(this.#state.base + L.HEAT + counter * 2, this.#threshold, true)
     return hot
   }
 
@@ -131,35 +151,55 @@ export class Translator {
     if (!region || this.#code.full) return
     if (this.#nextSlot === L.REGION_SLOTS) this.flush()
     else if (this.stats.live >= MAX_LIVE) this.#evict()
-    const slot = this.#nextSlot
+    const slot = this.#nextSlot++
     const rip = this.#state.u64(L.PAGE_RIP) + BigInt(head)
     const code: RegionCode = { region, rip, slot, mode: home.mode, pages: space.pages }
-    const bytes = buildRegionModule(code, this.#target)
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports)
-    this.#install(code, space.tails, instance.exports['region'] as () => number)
-    this.stats.regions++
-    this.stats.bytes += bytes.length
-    const instructions = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0)
-    const milliseconds = hostTime() - start
-    this.stats.instructions += instructions
-    this.stats.milliseconds += milliseconds
-    this.#onTranslated?.({ rip, pages: space.pages.size, blocks: region.blocks.length, instructions, bytes: bytes.length, milliseconds })
+    if (this.#helper) {
+      const ticket = this.#tickets++
+      this.#pending.set(ticket, { code, tails: space.tails })
+      this.#helper.post(describeJob(ticket, code, this.#memory, this.#target.symbol))
+      this.stats.milliseconds += hostTime() - start
+    } else {
+      const bytes = buildRegionModule(code, this.#target)
+      this.#install({ code, tails: space.tails }, new WebAssembly.Module(bytes), bytes.length, start)
+    }
   }
 
-  /** Arrivals would be a quarter of what the first region takes, or have made one. */
+  /** Between slices: takes over what the helper has made. */
+  collect(): void {
+    if (this.#pending.size === 0) return
+    for (let result = this.#helper!.take(); result; result = this.#helper!.take()) {
+      if (!result.module) throw result.error
+      const pending = this.#pending.get(result.ticket)
+      this.#pending.delete(result.ticket)
+      if (pending && !this.#code.full) this.#install(pending, result.module, result.bytes!, hostTime())
+    }
+  }
+
+  /** The instruction is part of a region in the making. */
+  #isPending(page: CodePageId, offset: number): boolean {
+    for (const { code } of this.#pending.values()) {
+      for (const [distance, used] of code.pages) {
+        if (used === page && code.region.blocks.some((b) => b.offset <= offset + distance && offset + distance < b.end)) return true
+      }
+    }
+    return false
+  }
+
+  /** Arrivals would be a quarter of what a region takes, or have made one. */
   #isWarm(page: CodePageId, offset: number): boolean {
     const record = this.#memory.u32[(page.table >>> 2) + offset]!
     if (record === 0) return false
-    if (this.#code.hasRegion(page, offset)) return true
+    if (this.#code.hasRegion(page, offset) || this.#isPending(page, offset)) return true
     const counter = counterOf(record)
     const left = this.#state.view.getUint16(this.#state.base + L.HEAT + counter * 2, true)
-    return this.#arrivals[counter]! + this.#countdown[counter]! - left > this.#threshold / 4
+    return this.#threshold - left > this.#threshold / 4
   }
 
-  #install(code: RegionCode, tails: ReadonlyMap<CodePageId, number>, run: () => number): void {
-    const { region, slot, pages } = code
-    this.#nextSlot = slot + 1
-    this.#core.regions.set(slot, run)
+  #install({ code, tails }: Pending, module: WebAssembly.Module, bytes: number, start: number): void {
+    const { region, slot, pages, rip } = code
+    const { exports } = new WebAssembly.Instance(module, this.#imports)
+    this.#core.regions.set(slot, exports['region'] as () => number)
     this.#bySlot[slot] = code
     this.stats.live++
     for (const page of pages.values()) {
@@ -170,22 +210,33 @@ export class Translator {
     for (const [page, length] of tails) this.#code.coverStart(page, length)
     region.entries.forEach((block, n) => {
       const { offset } = region.blocks[block]!
-      this.#code.enterRegion(pages.get(offset & ~0xfff)!, offset & 0xfff, slot, n + 1)
+      const page = pages.get(offset & ~0xfff)!
+      // Another one may have come first, while this one was in the making.
+      if (!this.#code.hasRegion(page, offset & 0xfff)) this.#code.enterRegion(page, offset & 0xfff, slot, n + 1)
     })
+    const instructions = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0)
+    const milliseconds = hostTime() - start
+    this.stats.regions++
+    this.stats.bytes += bytes
+    this.stats.instructions += instructions
+    this.stats.milliseconds += milliseconds
+    this.#onTranslated?.({ rip, pages: pages.size, blocks: region.blocks.length, instructions, bytes, milliseconds })
   }
 
   /** Bytes [from, to) of the page changed. */
   overwritten(page: CodePageId, from: number, to: number): void {
-    const regions = this.#regions.get(page.table)
-    if (!regions) return
-    for (const code of regions) {
-      for (const [distance, used] of code.pages) {
-        if (used !== page || !code.region.blocks.some((b) => b.offset < to + distance && from + distance < b.end)) continue
-        this.#remove(code)
-        this.stats.invalidated++
-        this.#onDropped?.('overwritten', code.rip)
-        break
+    const touched = ({ pages, region }: RegionCode): boolean => {
+      for (const [distance, used] of pages) {
+        if (used === page && region.blocks.some((b) => b.offset < to + distance && from + distance < b.end)) return true
       }
+      return false
+    }
+    for (const [ticket, { code }] of this.#pending) if (touched(code)) this.#pending.delete(ticket)
+    for (const code of this.#regions.get(page.table) ?? []) {
+      if (!touched(code)) continue
+      this.#remove(code)
+      this.stats.invalidated++
+      this.#onDropped?.('overwritten', code.rip)
     }
   }
 
@@ -253,6 +304,7 @@ export class Translator {
     this.#onDropped?.('flush', undefined)
     for (const code of this.#bySlot) if (code) this.#remove(code)
     this.#regions.clear()
+    this.#pending.clear()
     this.#nextSlot = 0
   }
 }

@@ -17,7 +17,7 @@ interface NodeEmitter {
 }
 
 interface NodeThreads {
-  readonly Worker: new (url: URL) => NodeEmitter & { terminate(): Promise<number> }
+  readonly Worker: new (url: URL) => NodeEmitter & { terminate(): Promise<number>; unref(): void }
   readonly parentPort: NodeEmitter | null
 }
 
@@ -36,11 +36,16 @@ const threads = node?.getBuiltinModule?.('node:worker_threads') as NodeThreads |
 export const threadsAvailable: boolean = typeof SharedArrayBuffer === 'function' && (threads !== undefined || globalThis.crossOriginIsolated)
 export const threadsByDefault: boolean = threadsAvailable && (node?.arch === 'x64' || node?.arch === 'ia32')
 
-export function startThread(url: URL, events: HostThreadEvents): HostThread {
+/** Whether there are threads, if only for what can be posted. */
+export const workersAvailable: boolean = threads !== undefined || typeof Worker === 'function'
+
+/** `background`: in Node, does not keep the process alive. */
+export function startThread(url: URL, events: HostThreadEvents, background = false): HostThread {
   if (threads) {
     const worker = new threads.Worker(url)
     worker.on('message', (message) => events.message(message))
     worker.on('error', (error) => events.error(error))
+    if (background) worker.unref()
     return { post: (message) => worker.postMessage(message), terminate: () => void worker.terminate() }
   }
   const worker = new Worker(url, { type: 'module' })
@@ -49,7 +54,7 @@ export function startThread(url: URL, events: HostThreadEvents): HostThread {
   return { post: (message) => worker.postMessage(message), terminate: () => worker.terminate() }
 }
 
-/** In a started thread: takes the first message; returns how to answer. */
+/** In a started thread: takes its messages; returns how to answer. */
 export function receive(listener: (message: unknown) => void): (message: unknown) => void {
   const port = threads?.parentPort
   if (port) {
