@@ -1,0 +1,7 @@
+import type { ImageFormat } from './format.ts'
+import { raw } from './raw/raw.ts'
+
+/** Every format there is, one line each. */
+export const formats: readonly ImageFormat[] = [
+  raw,
+]
