@@ -4,6 +4,7 @@ import { CodedError } from '@entresol/kit'
 import type { CpioEntry } from '@entresol/loader'
 import type { Architecture } from './apt.ts'
 import { publishFile } from './cache.ts'
+import { debianDisk } from './debian.ts'
 import { grubCd, grubDisk } from './grub.ts'
 import { buildInitramfs } from './initramfs.ts'
 import { isolinuxCd } from './isolinux.ts'
@@ -31,7 +32,8 @@ export interface GuestOptions {
   readonly with32Bit?: boolean
 }
 
-export const GUEST_NAMES = ['cloud', 'generic', 'i386', 'bench', 'bench-i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd', 'isolinux-cd'] as const
+export const GUEST_NAMES = ['cloud', 'generic', 'i386', 'bench', 'bench-i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd', 'isolinux-cd',
+  'debian', 'debian-generic'] as const
 export type GuestName = typeof GUEST_NAMES[number]
 
 const SERIAL = 'console=ttyS0'
@@ -100,13 +102,18 @@ async function bootImage(name: 'grub-disk' | 'grub-cd' | 'isolinux-cd', options:
   return { name, cdrom: await publishFile(`images/${name}.iso`, cd), files: {} }
 }
 
+async function debian(name: GuestName, kernel: string): Promise<Guest> {
+  const { raw, qcow2, key, ...boot } = await debianDisk(kernel)
+  return { name, ...boot, disk: raw, files: { key, ...(qcow2 === undefined ? {} : { qcow2 }) } }
+}
+
 function isGuestName(name: string): name is GuestName {
   return (GUEST_NAMES as readonly string[]).includes(name)
 }
 
 /**
  * Fetches what a guest needs (once; later calls work offline) and builds its images. Progress goes to standard error. Throws
- * CodedError: `no-such-guest`, `no-apt`, `no-package-lists`, `no-package`, `tool-failed`.
+ * CodedError: `no-such-guest`, `needs-root`, `no-apt`, `no-package-lists`, `no-package`, `tool-failed`.
  */
 export async function guest(name: string, options: GuestOptions = {}): Promise<Guest> {
   if (!isGuestName(name)) throw new CodedError('no-such-guest', `no guest ${JSON.stringify(name)}; there are ${GUEST_NAMES.join(', ')}`)
@@ -123,5 +130,7 @@ export async function guest(name: string, options: GuestOptions = {}): Promise<G
     case 'grub-disk':
     case 'grub-cd':
     case 'isolinux-cd': return bootImage(name, options)
+    case 'debian': return debian(name, 'linux-image-cloud-amd64')
+    case 'debian-generic': return debian(name, 'linux-image-amd64')
   }
 }
