@@ -1,1 +1,2 @@
-export {}
+export * from './codec/index.ts'
+export * from './switch/index.ts'
