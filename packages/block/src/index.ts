@@ -5,6 +5,7 @@ export type {
   ImageSnapshots,
 } from './format.ts'
 export { formats } from './formats.ts'
+export * from './nbd/index.ts'
 export { formatNamed, openImage, probeFormat } from './open.ts'
 export type { OpenImageOptions } from './open.ts'
 export { RawImage } from './raw/raw.ts'
