@@ -27,7 +27,8 @@ export class PackedQueue extends RingQueue {
     this.available %= 2 * this.size
     this.used %= 2 * this.size
     this.#count = 0
-    this.notificationsChanged()
+    this.#event = -1
+    if (!this.notifications) this.notificationsChanged()
   }
 
   /** 2.8.14. With EVENT_IDX `look` names a descriptor. */

@@ -73,7 +73,7 @@ export abstract class RingQueue implements Virtqueue {
 
   /** What is wrong with a size or areas of this format. */
   protected abstract refusal(size: number, areas: QueueAreas): string | undefined
-  /** Positions are at their start, or were restored: tells the driver what `notifications` says. */
+  /** Positions are at their start, or were restored. The driver zeroed its areas, and so asked for notifications. */
   protected abstract begin(): void
   /** Whether there is a buffer; if not, and notifications are on, the driver has been asked for one. */
   protected abstract look(): boolean

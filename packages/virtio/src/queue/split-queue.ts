@@ -26,7 +26,7 @@ export class SplitQueue extends RingQueue {
     this.#seen = this.available
     this.#event = -1
     this.#count = 0
-    this.notificationsChanged()
+    if (!this.notifications) this.notificationsChanged()
   }
 
   /** 2.7.10: without EVENT_IDX a flag, else the index of the next notification, which `look` writes. */
