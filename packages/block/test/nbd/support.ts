@@ -73,8 +73,9 @@ export const memoryDisk = (size: number): RawImage => {
 }
 
 export const pattern = (length: number, seed: number): Uint8Array => {
-  let state = seed
-  return Uint8Array.from({ length }, () => (state = Math.imul(state, 1664525) + 1013904223 | 0) >>> 24)
+  const bytes = new Uint8Array(length)
+  for (let at = 0, state = seed; at < length; at++) bytes[at] = (state = Math.imul(state, 1664525) + 1013904223 | 0) >>> 24
+  return bytes
 }
 
 /** Runs a program of the host; what it printed, or why not. */
