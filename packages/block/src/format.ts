@@ -28,6 +28,8 @@ export interface ImageOpenOptions {
   readonly openBacking?: (name: string, format: string | undefined) => Promise<BlockBackend>
   /** Opens a further file of this image (an extent, an external data file), by the name it gives it; as writable as the image. */
   readonly openFile?: (name: string) => Promise<ByteStore>
+  /** Fills with random bytes, for the identifiers some formats change with the content. Absent: derived from the last ones. */
+  readonly random?: (into: Uint8Array) => void
 }
 
 export interface ImageCreateOptions {
@@ -38,6 +40,8 @@ export interface ImageCreateOptions {
   readonly options?: Readonly<Record<string, string>>
   /** Makes a further file of this image, by the name the image gives it. */
   readonly createFile?: (name: string) => Promise<ByteStore>
+  /** Opens the backing image's file read-only, by the name the image gives it: some formats write down which one it is. */
+  readonly openFile?: (name: string) => Promise<ByteStore>
   /** Name of the image file, without folder: some formats write it down. */
   readonly fileName?: string
   /** Fills with random bytes, for the identifiers some formats carry. Absent: they are zero. */

@@ -77,7 +77,7 @@ export class MappedDisk implements BlockBackend {
 
   async flush(): Promise<void> {
     checkAccess(this, false)
-    await this.#lock.run(() => this.#parts.pages.commit())
+    if (!this.readOnly) await this.#lock.run(() => this.#parts.pages.commit())
   }
 
   async discard(offset: number, length: number): Promise<void> {
@@ -102,15 +102,19 @@ export class MappedDisk implements BlockBackend {
     return sum ?? { length: 0, allocated: false, zero: true }
   }
 
-  /** Runs `body` while nothing changes the map and no commit is under way. */
-  protected exclusive<T>(body: () => Promise<T>): Promise<T> {
-    return this.#lock.run(body)
+  /** Runs `body` while the tables in the file are those in memory, and nothing changes either. */
+  protected settled<T>(body: () => Promise<T>): Promise<T> {
+    return this.#lock.run(async () => {
+      checkAccess(this, false)
+      if (!this.readOnly) await this.#parts.pages.commit()
+      return body()
+    })
   }
 
   async close(): Promise<void> {
     if (this.closed) return
     try {
-      if (!this.readOnly) await this.flush()
+      await this.flush()
     } finally {
       this.closed = true
       await this.#store.close()

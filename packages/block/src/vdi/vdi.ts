@@ -38,7 +38,7 @@ export class VdiImage extends MappedDisk implements ImageBackend {
 
   /** Mends the count of blocks in the header, nothing else. */
   check(repair?: 'leaks' | 'all'): Promise<CheckResult> {
-    return this.exclusive(() => checkVdi(this.#header, this.#map, this.#pages, this.#store, repair === 'all'))
+    return this.settled(() => checkVdi(this.#header, this.#map, this.#pages, this.#store, repair === 'all'))
   }
 }
 

@@ -84,7 +84,7 @@ export function describeFormat(given: FormatCase): void {
       const end = new Uint8Array(Math.min(store.size, 512))
       await store.read(0, start)
       await store.read(store.size - end.length, end)
-      expect(given.format.probe(start, end, 'x')).toBe(100)
+      expect(given.format.probe(start, end, given.file)).toBeGreaterThan(80)
     })
 
     it('keeps random histories, closed and opened again', async () => {
@@ -158,10 +158,9 @@ export function describeFormat(given: FormatCase): void {
         for (const step of stepsOf(given, 41, 60)) await perform(disk, step, ++number)
         await writeFile(join(folder, 'raw'), await contentOf(disk))
         await disk.close()
-        const info = JSON.parse(await qemuImg('info', '--output=json', image)) as Record<string, unknown>
+        const info = JSON.parse(await qemuImg('info', '-f', given.format.name, '--output=json', image)) as Record<string, unknown>
         expect(info).toMatchObject({ 'format': given.format.name, 'virtual-size': given.size })
-        const clusterSize = (await openImage(given, files, true)).info()
-        expect((await clusterSize).clusterSize).toBe(info['cluster-size'])
+        expect((await disk.info()).clusterSize).toBe(info['cluster-size'])
         if (given.peerChecks) await qemuImg('check', '-f', given.format.name, image)
         await qemuImg('compare', '-f', given.format.name, '-F', 'raw', image, join(folder, 'raw'))
       })
