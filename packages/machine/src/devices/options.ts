@@ -7,6 +7,8 @@ export interface PlugOptions {
   readonly id?: string
   /** PCI slot and function on the `pc` board, number of the virtio-mmio slot on `microvm`; default: the next free one. */
   readonly address?: { readonly slot: number; readonly function?: number }
+  /** Which of virtio's RING_FEATURES are offered, for virtio devices; default all. */
+  readonly ringFeatures?: bigint
 }
 
 export interface VirtioBlkOptions extends PlugOptions {
@@ -43,7 +45,7 @@ export interface VirtioNetOptions extends PlugOptions {
 export interface VirtioRngOptions extends PlugOptions {
   readonly type: 'virtio-rng'
   /** Fills an array with random bytes; default the host's cryptographic generator. */
-  readonly fill?: (into: Uint8Array) => void
+  readonly fill?: (into: Uint8Array<ArrayBuffer>) => void
   /** At most so many bytes in each period of so many milliseconds. */
   readonly limit?: { readonly bytes: number; readonly period: number }
 }

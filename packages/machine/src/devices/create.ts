@@ -1,0 +1,47 @@
+import type { Clock, VirtioDevice } from '@entresol/interfaces'
+import { CodedError } from '@entresol/kit'
+import { VirtioBlk, VirtioConsole, VirtioRng } from '@entresol/virtio'
+import type { HostWork } from '../drives/tracked-backend.ts'
+import { TrackedBackend } from '../drives/tracked-backend.ts'
+import type { DeviceOptions } from './options.ts'
+
+/** What a board gives its devices. */
+export interface DeviceServices {
+  readonly clock: Clock
+  readonly work: HostWork
+  readonly cpus: number
+}
+
+/** Queues of a disk when nobody says how many. */
+const MAX_DEFAULT_QUEUES = 16
+
+/** The device that `options` describe, under `name`. Throws what its constructor throws. */
+export function createDevice(options: DeviceOptions, name: string, { clock, work, cpus }: DeviceServices): VirtioDevice {
+  switch (options.type) {
+    case 'virtio': return options.device
+    case 'virtio-blk': {
+      const { backend, queues = Math.min(cpus, MAX_DEFAULT_QUEUES) } = options
+      return new VirtioBlk({ ...options, name, queues, backend: new TrackedBackend(backend, work) })
+    }
+    case 'virtio-rng': {
+      const { fill = (into: Uint8Array<ArrayBuffer>): void => void crypto.getRandomValues(into), limit } = options
+      return new VirtioRng({ name, fill, ...(limit ? { limit: { ...limit, clock } } : {}) })
+    }
+    case 'virtio-console': return new VirtioConsole({ name, ports: options.ports })
+    case 'virtio-net': throw new CodedError('no-such-device', `${name}: there is no virtio-net yet`)
+  }
+}
+
+/** Each device with a name of its own. Throws `device-name`. */
+export function namedDevices(devices: readonly DeviceOptions[]): { readonly name: string; readonly options: DeviceOptions }[] {
+  const names = new Set<string>()
+  const counts = new Map<string, number>()
+  return devices.map((options) => {
+    const count = counts.get(options.type) ?? 0
+    counts.set(options.type, count + 1)
+    const name = options.type === 'virtio' ? options.device.name : options.id ?? `${options.type}-${count}`
+    if (names.has(name)) throw new CodedError('device-name', `two devices are called ${name}`)
+    names.add(name)
+    return { name, options }
+  })
+}
