@@ -1,11 +1,11 @@
 /** A limit per second, with bursts above it. Units are bytes or operations. */
 export interface Rate {
   /** Units per second in the long run. */
-  readonly average: number
+  readonly rate: number
   /** Units per second during a burst. Absent: none, and up to a tenth of a second's worth may come at once. */
-  readonly max?: number
+  readonly burst?: number
   /** Seconds a burst may last. Default 1. */
-  readonly maxSeconds?: number
+  readonly burstSeconds?: number
 }
 
 /**
@@ -27,10 +27,10 @@ export class LeakyBucket {
   /** Nanoseconds until something may be poured in; 0 for now. */
   wait(now: number): number {
     this.#leak(now)
-    const { average, max, maxSeconds = 1 } = this.#rate
-    if (max === undefined) return time(this.#level - average / 10, average)
-    const long = time(this.#level - max * maxSeconds, average)
-    return maxSeconds > 1 ? Math.max(long, time(this.#burst - max / 10, max)) : long
+    const { rate, burst, burstSeconds = 1 } = this.#rate
+    if (burst === undefined) return time(this.#level - rate / 10, rate)
+    const long = time(this.#level - burst * burstSeconds, rate)
+    return burstSeconds > 1 ? Math.max(long, time(this.#burst - burst / 10, burst)) : long
   }
 
   pour(units: number): void {
@@ -41,8 +41,8 @@ export class LeakyBucket {
   #leak(now: number): void {
     const seconds = Math.max(0, now - this.#leaked) / 1e9
     this.#leaked = now
-    this.#level = Math.max(0, this.#level - seconds * this.#rate.average)
-    this.#burst = Math.max(0, this.#burst - seconds * (this.#rate.max ?? this.#rate.average))
+    this.#level = Math.max(0, this.#level - seconds * this.#rate.rate)
+    this.#burst = Math.max(0, this.#burst - seconds * (this.#rate.burst ?? this.#rate.rate))
   }
 }
 

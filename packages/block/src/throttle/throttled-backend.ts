@@ -9,23 +9,23 @@ type Direction = 'read' | 'write'
 export class ThrottledBackend implements BlockBackend {
   readonly #backend: BlockBackend
   readonly #clock: Clock
-  readonly #iopsSize: number
+  readonly #requestBytes: number
   readonly #bytes: Readonly<Record<Direction, readonly LeakyBucket[]>>
   readonly #operations: Readonly<Record<Direction, readonly LeakyBucket[]>>
   /** The last one in the queue of each direction. */
   readonly #turns: Record<Direction, Promise<void>> = { read: Promise.resolve(), write: Promise.resolve() }
 
-  constructor(backend: BlockBackend, limits: ThrottleLimits, clock: Clock) {
+  constructor(backend: BlockBackend, { limits, requestBytes }: ThrottleLimits, clock: Clock) {
     this.#backend = backend
     this.#clock = clock
-    this.#iopsSize = limits.iopsSize ?? Infinity
+    this.#requestBytes = requestBytes ?? Infinity
     const now = clock.now()
     const directions = (total: Rate | undefined, read: Rate | undefined, write: Rate | undefined): Record<Direction, LeakyBucket[]> => {
       const [both, reads, writes] = [total, read, write].map((rate) => (rate ? [new LeakyBucket(rate, now)] : []))
       return { read: [...both!, ...reads!], write: [...both!, ...writes!] }
     }
-    this.#bytes = directions(limits.bpsTotal, limits.bpsRead, limits.bpsWrite)
-    this.#operations = directions(limits.iopsTotal, limits.iopsRead, limits.iopsWrite)
+    this.#bytes = directions(limits['bps-total'], limits['bps-read'], limits['bps-write'])
+    this.#operations = directions(limits['iops-total'], limits['iops-read'], limits['iops-write'])
   }
 
   get size(): number {
@@ -80,6 +80,6 @@ export class ThrottledBackend implements BlockBackend {
       await new Promise<void>((resolve) => void this.#clock.schedule(now + wait, resolve))
     }
     for (const bucket of this.#bytes[direction]) bucket.pour(bytes)
-    for (const bucket of this.#operations[direction]) bucket.pour(Math.max(1, bytes / this.#iopsSize))
+    for (const bucket of this.#operations[direction]) bucket.pour(Math.max(1, bytes / this.#requestBytes))
   }
 }
