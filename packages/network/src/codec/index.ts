@@ -1,6 +1,7 @@
 export { IpNetwork, formatIp, formatMac, parseIp, parseMac, parseNetwork, tryParseIp } from './address.ts'
 export { ARP_LENGTH, ARP_OPERATION, putArp, readArp } from './arp.ts'
 export type { ArpPacket } from './arp.ts'
+export { put16, put32, sameBytes, u16, u32 } from './bytes.ts'
 export { checksum16, pseudoSum, putChecksum, sum16 } from './checksum.ts'
 export { DHCP_OPTION, DHCP_PORT, DHCP_TYPE, readDhcp, writeDhcp } from './dhcp.ts'
 export type { DhcpMessage } from './dhcp.ts'

@@ -1,1 +1,1 @@
-export {}
+export { nodeSockets } from './host-sockets.ts'
