@@ -18,6 +18,8 @@ export interface E1000Options {
   readonly port: NetworkPort
   readonly memory: GuestMemory
   readonly clock: Clock
+  /** Set on function 0 of a slot with more functions. */
+  readonly multifunction?: boolean
 }
 
 /** 5.6: what the EEPROM holds. */
@@ -73,7 +75,7 @@ export class E1000 implements Resettable, Snapshotable<E1000State> {
     this.ports = { name: `${name}-io`, length: spec.IO_LENGTH, read: (offset, size) => this.#readPort(offset, size), write: (offset, size, value) => this.#writePort(offset, size, value) }
     this.pci = new PciDevice({
       name, vendorId: spec.VENDOR_ID, deviceId: spec.DEVICE_ID, classCode: spec.CLASS_CODE, revision: spec.REVISION, interruptPin: 1,
-      subsystemVendorId: spec.VENDOR_ID, subsystemId: spec.SUBSYSTEM_ID
+      multifunction: options.multifunction ?? false, subsystemVendorId: spec.VENDOR_ID, subsystemId: spec.SUBSYSTEM_ID
     })
     this.pci.addBar(0, { kind: 'memory', device: this.registers })
     this.pci.addBar(2, { kind: 'io', device: this.ports })

@@ -18,6 +18,8 @@ export interface Rtl8139Options {
   readonly port: NetworkPort
   readonly memory: GuestMemory
   readonly clock: Clock
+  /** Set on function 0 of a slot with more functions. */
+  readonly multifunction?: boolean
 }
 
 function eepromWords(mac: Uint8Array): Uint16Array {
@@ -78,7 +80,7 @@ export class Rtl8139 implements Resettable, Snapshotable<Rtl8139State> {
     this.registers = window(name)
     this.pci = new PciDevice({
       name, vendorId: spec.VENDOR_ID, deviceId: spec.DEVICE_ID, classCode: spec.CLASS_CODE, revision: spec.REVISION, interruptPin: 1,
-      subsystemVendorId: spec.VENDOR_ID, subsystemId: spec.DEVICE_ID
+      multifunction: options.multifunction ?? false, subsystemVendorId: spec.VENDOR_ID, subsystemId: spec.DEVICE_ID
     })
     this.pci.addBar(0, { kind: 'io', device: this.ports })
     this.pci.addBar(1, { kind: 'memory', device: this.registers })

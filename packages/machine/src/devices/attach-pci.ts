@@ -3,6 +3,7 @@ import type { PciBus } from '@entresol/io'
 import { CodedError } from '@entresol/kit'
 import type { Platform } from '../platform.ts'
 import { createDevice, type DeviceServices, namedDevices } from './create.ts'
+import { createNic, defaultMac, isPciNic } from './nic.ts'
 import type { DeviceOptions } from './options.ts'
 import { VirtioPciFunction } from './virtio-pci.ts'
 
@@ -15,8 +16,13 @@ export function attachPciDevices(
   platform: Platform, pci: PciBus, devices: readonly DeviceOptions[], services: DeviceServices, keep: (device: Resettable) => void,
 ): void {
   const attach = (slot: number, fn: number, name: string, options: DeviceOptions): void => {
-    const device = createDevice(options, name, services)
     const multifunction = fn === 0 && devices.some(({ address }) => address?.slot === slot && (address.function ?? 0) > 0)
+    if (isPciNic(options)) {
+      const nic = createNic(options, name, defaultMac(devices, options), platform, services, multifunction)
+      pci.attach(slot, fn, nic.pci)
+      return keep(nic)
+    }
+    const device = createDevice(options, name, services)
     const pciFunction = new VirtioPciFunction({ device, memory: platform.ram, messages: platform.apicBus, ringFeatures: options.ringFeatures, multifunction })
     pci.attach(slot, fn, pciFunction)
     keep(pciFunction)

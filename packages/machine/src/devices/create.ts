@@ -28,6 +28,8 @@ export function createDevice(options: DeviceOptions, name: string, { clock, work
       return new VirtioRng({ name, fill, ...(limit ? { limit: { ...limit, clock } } : {}) })
     }
     case 'virtio-console': return new VirtioConsole({ name, ports: options.ports })
+    case 'e1000':
+    case 'rtl8139': throw new CodedError('no-such-device', `${name}: ${options.type} needs a PCI bus`)
     case 'virtio-net': throw new CodedError('no-such-device', `${name}: there is no virtio-net yet`)
   }
 }

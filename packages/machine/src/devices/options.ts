@@ -42,6 +42,15 @@ export interface VirtioNetOptions extends PlugOptions {
   readonly bootIndex?: number
 }
 
+/** Network adapters for guests without virtio: on the `pc` board only. */
+export interface PciNicOptions extends PlugOptions {
+  /** Intel 82540EM, or Realtek RTL8139C+. */
+  readonly type: 'e1000' | 'rtl8139'
+  readonly port: NetworkPort
+  /** Six bytes; default 52:54:00:12:34:56 and counting. */
+  readonly mac?: Uint8Array
+}
+
 export interface VirtioRngOptions extends PlugOptions {
   readonly type: 'virtio-rng'
   /** Fills an array with random bytes; default the host's cryptographic generator. */
@@ -70,4 +79,4 @@ export interface VirtioDeviceOptions extends PlugOptions {
 }
 
 /** A device plugged into a machine: virtio over PCI on `pc`, over MMIO on `microvm`. */
-export type DeviceOptions = VirtioBlkOptions | VirtioNetOptions | VirtioRngOptions | VirtioConsoleOptions | VirtioDeviceOptions
+export type DeviceOptions = VirtioBlkOptions | VirtioNetOptions | VirtioRngOptions | VirtioConsoleOptions | VirtioDeviceOptions | PciNicOptions
