@@ -2,7 +2,8 @@ export { InstructionClock } from './clock/instruction-clock.ts'
 export { HostClock } from './clock/host-clock.ts'
 export { SerialConsole } from './console/serial-console.ts'
 export type {
-  DeviceOptions, PciNicOptions, PlugOptions, VirtioBlkOptions, VirtioConsoleOptions, VirtioConsolePortOptions, VirtioDeviceOptions, VirtioNetOptions, VirtioRngOptions,
+  DeviceOptions, PciNicOptions, PlugOptions, VirtioBlkOptions, VirtioConsoleOptions, VirtioConsolePortOptions, VirtioDeviceOptions,
+  VirtioNetOptions, VirtioRngOptions,
 } from './devices/options.ts'
 export { Machine } from './machine.ts'
 export type { MachineStats, VcpuStats } from './stats.ts'
