@@ -30,6 +30,8 @@ export interface ImageOpenOptions {
   readonly openFile?: (name: string) => Promise<ByteStore>
   /** Fills with random bytes, for the identifiers some formats change with the content. Absent: derived from the last ones. */
   readonly random?: (into: Uint8Array) => void
+  /** Opens it for `check`: marks that it is dirty or corrupt neither forbid writing, nor are they mended at once. */
+  readonly check?: boolean
 }
 
 export interface ImageCreateOptions {
@@ -62,7 +64,7 @@ export interface BackingReference {
 export interface ImageBackend extends BlockBackend {
   readonly format: string
   /** What it is a difference to, if it is one. `image` is absent where it was not opened. */
-  readonly backing?: BackingReference & { readonly image?: BlockBackend }
+  readonly backing?: (BackingReference & { readonly image?: BlockBackend }) | undefined
   status(offset: number, length: number): Promise<ImageExtent>
   info(): Promise<ImageInfo>
   /** Looks for errors in the image's own tables; with `repair` mends leaks, or everything it can. Absent: this format has nothing to check. */
@@ -79,6 +81,8 @@ export interface ImageBackend extends BlockBackend {
 }
 
 export interface ImageExtent extends BlockExtent {
+  /** The image itself says what the stretch reads as, be it data or zeroes; false: its backing image does. Absent: as `allocated`. */
+  readonly present?: boolean
   /** Where the stretch begins in the image file, where it lies there plainly. */
   readonly fileOffset?: number
   readonly compressed?: boolean

@@ -19,6 +19,10 @@ export interface OpenImageOptions {
   readonly shared?: boolean
   /** Opens what the image is a difference to; true unless said otherwise. */
   readonly backing?: boolean
+  /** Opens it for `check`, see ImageOpenOptions. */
+  readonly check?: boolean
+  /** See ImageOpenOptions. */
+  readonly random?: (into: Uint8Array) => void
 }
 
 /** The format called `name`: `unknown-format`. */
@@ -57,6 +61,8 @@ async function openInChain(path: string, options: OpenImageOptions, above: reado
     const format = options.format === undefined ? await probeFormat(store, path) : formatNamed(options.format)
     return await format.open(store, {
       ...(options.codecs && { codecs: options.codecs }),
+      ...(options.check !== undefined && { check: options.check }),
+      ...(options.random && { random: options.random }),
       ...(options.backing !== false && { openBacking: async (name, backingFormat) => {
         const { format: _own, ...rest } = options
         const below = { ...rest, readOnly: true, ...(backingFormat !== undefined && { format: backingFormat }) }
