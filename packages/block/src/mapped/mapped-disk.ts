@@ -23,6 +23,8 @@ export interface MappedDiskParts {
   readonly backing?: Backing
   /** Runs before the first change of the content since it was opened. */
   readonly beforeFirstChange?: () => Promise<void>
+  /** Runs when a writable disk is closed, after everything is written. */
+  readonly beforeClose?: () => Promise<void>
 }
 
 /** A disk whose blocks a map places in a file. Blocks never move or lose their place; what is discarded becomes a hole in the file. */
@@ -115,6 +117,7 @@ export class MappedDisk implements BlockBackend {
     if (this.closed) return
     try {
       await this.flush()
+      if (!this.readOnly) await this.#parts.beforeClose?.()
     } finally {
       this.closed = true
       await this.#store.close()

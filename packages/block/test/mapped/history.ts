@@ -64,9 +64,9 @@ export function randomSteps({ seed, steps, sectors, largest }: HistoryOptions): 
 
 /** What each sector of a disk may read as: numbers of writes, the first as of the last flush, all of them possible after a crash. */
 export class Model {
-  readonly possible: number[][]
+  readonly possible: (readonly number[])[]
   /** What it reads as while nothing crashes; more than one after a discard. */
-  readonly now: number[][]
+  readonly now: (readonly number[])[]
 
   constructor(sectors: number) {
     this.possible = Array.from({ length: sectors }, () => [0])
@@ -75,18 +75,18 @@ export class Model {
 
   copy(): Model {
     const copy = new Model(0)
-    copy.possible.push(...this.possible.map((set) => [...set]))
-    copy.now.push(...this.now.map((set) => [...set]))
+    copy.possible.push(...this.possible)
+    copy.now.push(...this.now)
     return copy
   }
 
   begin({ kind, first, count }: Step, write: number): void {
     if (kind === 'flush') return
-    for (let sector = first; sector < first + count; sector++) this.possible[sector]!.push(kind === 'write' ? write : 0)
+    for (let sector = first; sector < first + count; sector++) this.possible[sector] = [...this.possible[sector]!, kind === 'write' ? write : 0]
   }
 
   end({ kind, first, count }: Step, write: number): void {
-    if (kind === 'flush') this.now.forEach((set, sector) => { this.possible[sector] = [...set] })
+    if (kind === 'flush') this.now.forEach((set, sector) => { this.possible[sector] = set })
     else for (let sector = first; sector < first + count; sector++) {
       const set = kind === 'discard' ? [...this.now[sector]!, 0] : [kind === 'write' ? write : 0]
       this.now[sector] = set
