@@ -79,7 +79,7 @@ export class RingTransmitter {
       this.#index = (first & spec.D_EOR) !== 0 ? 0 : (this.#index + 1) % spec.DESCRIPTORS_MAX
       this.#gather(at, first)
       const tag = this.#memory.readU32((at + 4) as Gpa)
-      this.#memory.writeU32(at, (first & ~spec.D_OWN) >>> 0)
+      this.#memory.writeU32(at, (first & (spec.D_EOR | spec.D_FS | spec.D_LS)) >>> 0)
       causes |= spec.INT_TOK
       if ((first & spec.D_LS) !== 0) this.#end(first, tag)
     }

@@ -200,6 +200,8 @@ describe('C+ mode', () => {
     const frame = ethernet(OTHER, 0x0800, ipv4({ protocol: 6, payload, flags: 0x18 }))
     b.memory.u8.set(frame, BUFFERS)
     b.transmit([spec.D_FS | spec.D_LS | spec.D_EOR | spec.TD_LGSEN | 1400 << spec.TD_MSS_SHIFT | frame.length, 0, BUFFERS])
+    // What were commands would now be errors.
+    expect(b.peek(TX_RING, 4)).toBe(spec.D_FS | spec.D_LS | spec.D_EOR)
     expect(b.network.sent.map((piece) => piece.length - 54)).toEqual([1400, 1400, 200])
     expect(b.network.sent.every(sumsGood)).toBe(true)
     expect(b.network.sent.flatMap((piece) => [...piece.subarray(54)])).toEqual([...payload])
