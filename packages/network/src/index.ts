@@ -1,2 +1,3 @@
 export * from './codec/index.ts'
+export * from './nat/index.ts'
 export * from './switch/index.ts'

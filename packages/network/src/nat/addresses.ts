@@ -45,7 +45,7 @@ export class AddressMap {
   }
 
   #allowed(destination: NatDestination): Route {
-    return this.#policy(destination) ? { to: destination } : PROHIBITED
+    return this.#policy(destination) ? { to: { address: destination.address, port: destination.port } } : PROHIBITED
   }
 
   /** How guests see an address of the host's side: the host itself is the gateway. Undefined: they cannot see it. */

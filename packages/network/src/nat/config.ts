@@ -1,5 +1,6 @@
 import { CodedError } from '@entresol/kit'
-import { encodeName, IpNetwork, parseIp, parseNetwork } from '../codec/index.ts'
+import type { IpNetwork} from '../codec/index.ts'
+import { encodeName, parseIp, parseNetwork } from '../codec/index.ts'
 
 /** The guests' network, with QEMU's names and defaults (`-netdev user`). Addresses are text. */
 export interface UserNetworkOptions {

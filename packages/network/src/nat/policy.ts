@@ -1,4 +1,5 @@
-import { IpNetwork, parseNetwork, tryParseIp } from '../codec/index.ts'
+import type { IpNetwork} from '../codec/index.ts'
+import { parseNetwork, tryParseIp } from '../codec/index.ts'
 
 export interface NatDestination {
   readonly protocol: 'tcp' | 'udp' | 'icmp'

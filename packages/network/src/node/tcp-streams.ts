@@ -1,4 +1,5 @@
-import { Socket, connect, createServer } from 'node:net'
+import type { Socket} from 'node:net'
+import { connect, createServer } from 'node:net'
 import { CodedError } from '@entresol/kit'
 import type { HostListener, HostStream, HostStreamEvents, SocketAddress, StreamFailure } from '../nat/index.ts'
 import { plainAddress } from './addresses.ts'

@@ -74,10 +74,13 @@ export class TcpConnection implements HostStreamEvents {
     this.#sender = new TcpSender(context.random(), context.budget)
     this.#receiver = new TcpReceiver(context.budget)
     this.#output = (sequence, flags, data, offset, length) => {
-      const field = this.#receiver.windowField
-      if (!this.#writer.write(sequence, this.#receiver.next, flags, field, data, offset, length)) return false
-      this.#receiver.announce(this.#receiver.scaling ? field * 2 ** WINDOW_SCALE : field)
-      return true
+      const receiver = this.#receiver
+      const field = receiver.windowField
+      // The guest may answer before the link returns.
+      receiver.announce(receiver.scaling ? field * 2 ** WINDOW_SCALE : field)
+      if (this.#writer.write(sequence, receiver.next, flags, field, data, offset, length)) return true
+      receiver.ackNow = true
+      return false
     }
     this.lastHeard = context.clock.now()
     this.state = mac === undefined ? 'syn-sent' : 'connecting'
@@ -248,11 +251,13 @@ export class TcpConnection implements HostStreamEvents {
     // The window of a SYN is not scaled (RFC 7323, 2.2).
     const window = Math.min(this.#receiver.window, 0xffff)
     const flags = TCP_FLAG.SYN | (active ? 0 : TCP_FLAG.ACK)
-    if (!this.#context.link.open || !this.#writer.write(this.#sender.synSequence, this.#receiver.next, flags, window, undefined, 0, 0, options)) return false
+    if (!this.#context.link.open) return false
     this.#synUnsent = false
     this.#receiver.announce(window)
     this.#sender.synSent(now)
-    return true
+    if (this.#writer.write(this.#sender.synSequence, this.#receiver.next, flags, window, undefined, 0, 0, options)) return true
+    this.#synUnsent = true
+    return false
   }
 
   #sendSyn(): void {

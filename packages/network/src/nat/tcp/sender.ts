@@ -150,28 +150,40 @@ export class TcpSender {
       if (flight === 0 && this.deadline === NEVER) this.deadline = now + this.#rtt.timeout
       return 'done'
     }
-    if (!output(this.#nxt, TCP_FLAG.ACK | (sendsFin ? TCP_FLAG.FIN : 0) | (last ? TCP_FLAG.PSH : 0), this.ring, flight, length)) return 'refused'
-    this.#probe = false
-    const again = this.#nxt !== this.#max
-    this.#nxt = (this.#nxt + length + (sendsFin ? 1 : 0)) >>> 0
-    if (sequenceDelta(this.#nxt, this.#max) > 0) this.#max = this.#nxt
+    return this.#send(now, flight, length, sendsFin, last, output)
+  }
+
+  /** The guest may answer before `output` returns: what is sent counts as sent before it is. */
+  #send(now: number, flight: number, length: number, fin: boolean, last: boolean, output: SegmentOutput): 'more' | 'refused' {
+    const [from, max, timedSince, deadline] = [this.#nxt, this.#max, this.#timedSince, this.deadline]
+    this.#nxt = (from + length + (fin ? 1 : 0)) >>> 0
+    if (sequenceDelta(this.#nxt, max) > 0) this.#max = this.#nxt
     // Of what is sent twice nobody knows which was acknowledged (RFC 6298, 3).
-    if (!again && this.#timedSince === NEVER) {
+    if (from === max && timedSince === NEVER) {
       this.#timedSince = now
       this.#timedSequence = this.#nxt
     }
-    if (this.deadline === NEVER) this.deadline = now + this.#rtt.timeout
-    return 'more'
+    if (deadline === NEVER) this.deadline = now + this.#rtt.timeout
+    if (output(from, TCP_FLAG.ACK | (fin ? TCP_FLAG.FIN : 0) | (last ? TCP_FLAG.PSH : 0), this.ring, flight, length)) {
+      this.#probe = false
+      return 'more'
+    }
+    this.#nxt = from
+    this.#max = max
+    this.#timedSince = timedSince
+    this.deadline = deadline
+    return 'refused'
   }
 
   /** One segment at the front again; where sending goes on stays. */
   #transmitFront(output: SegmentOutput): 'more' | 'refused' {
     const length = Math.min(this.ring.length, this.#mss)
     const fin = this.ending && length === this.ring.length && sequenceDelta(this.#max, this.#una) > length
-    if ((length > 0 || fin) && !output(this.#una, TCP_FLAG.ACK | (fin ? TCP_FLAG.FIN : 0), this.ring, 0, length)) return 'refused'
     this.#resend = false
     this.#timedSince = NEVER
-    return 'more'
+    if ((length === 0 && !fin) || output(this.#una, TCP_FLAG.ACK | (fin ? TCP_FLAG.FIN : 0), this.ring, 0, length)) return 'more'
+    this.#resend = true
+    return 'refused'
   }
 
   /** `deadline` has come. False: the guest has not answered for too long. */
