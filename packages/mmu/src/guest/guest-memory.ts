@@ -104,7 +104,8 @@ export class GuestPhysicalMemory extends PhysicalToMachine implements GuestMemor
   }
 
   isRam(gpa: Gpa, length: number): boolean {
-    if (!(gpa >= 0) || !(length >= 0)) return false
+    // Beyond the safe integers an end would be no greater than its start.
+    if (!(gpa >= 0 && length >= 0 && gpa + length <= Number.MAX_SAFE_INTEGER)) return false
     const end = gpa + length
     for (let gfn = Math.floor(gpa / FRAME_SIZE); gfn * FRAME_SIZE < end; gfn++) {
       if (this.kindOf(gfn as Gfn) !== 'ram') return false
