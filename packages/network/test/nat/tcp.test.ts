@@ -1,26 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { ETHERNET_HEADER, IP_PROTOCOL, TCP_FLAG, finishFrame, pseudoSum, put16, putTcp } from '../../src/codec/index.ts'
-import { UserNat, natPolicy, openPolicy } from '../../src/index.ts'
-import type { UserNatOptions } from '../../src/index.ts'
-import { FakeHost } from './fake-host.ts'
-import { TestClock, numbers } from './test-clock.ts'
-import { ALL, NONE, TinyGuest } from './tiny-guest.ts'
+import { natPolicy } from '../../src/index.ts'
+import { bytes, setUp } from './set-up.ts'
+import type { Setup } from './set-up.ts'
+import { numbers } from './test-clock.ts'
+import type { TestClock } from './test-clock.ts'
+import { ALL, NONE } from './tiny-guest.ts'
 import type { ConnectionOptions, GuestConnection, Wire } from './tiny-guest.ts'
-import type { FrameOffloads } from '@entresol/interfaces'
-
-function setUp(options: Partial<UserNatOptions> = {}, accepts: FrameOffloads = NONE) {
-  const clock = new TestClock()
-  const host = new FakeHost()
-  const random = numbers(5)
-  const nat = new UserNat({ clock, sockets: host, random: { nextU32: () => random(2 ** 32) }, policy: openPolicy, ...options })
-  return { clock, host, nat, guest: new TinyGuest(nat.port, clock, accepts) }
-}
-type Setup = ReturnType<typeof setUp>
-
-const bytes = (length: number, seed = 1): Uint8Array => {
-  const random = numbers(seed)
-  return Uint8Array.from({ length }, () => random(256))
-}
 
 function established({ guest, host }: Setup, to = '10.0.2.2', options: ConnectionOptions = { scale: 7 }): GuestConnection {
   const connection = guest.connect(to, 80, options)
