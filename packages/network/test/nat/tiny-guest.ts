@@ -1,11 +1,10 @@
-import type { FrameOffloads, NetworkPort, UnfinishedFrame } from '@entresol/interfaces'
+import type { Clock, FrameOffloads, NetworkPort, UnfinishedFrame } from '@entresol/interfaces'
 import {
   BROADCAST_MAC, ETHERNET_HEADER, ETHERTYPE, EthernetView, IP_PROTOCOL, IcmpView, Ipv4View, Ipv6View, TCP_FLAG, TcpView, UDP_HEADER, UdpView, finishFrame, formatIp,
   parseIp, parseMac, putArp, putEthernet, putIcmpChecksum, putIpv4, putIpv6, putTcp, putTcpOptions, putUdp, readArp, sequenceDelta, tcpOptionsLength,
   putChecksum, pseudoSum,
 } from '../../src/codec/index.ts'
 import type { IpPacket, TcpOptions } from '../../src/codec/index.ts'
-import type { TestClock } from './test-clock.ts'
 
 export const NONE: FrameOffloads = { checksum: false, tso4: false, tso6: false, uso: false }
 export const ALL: FrameOffloads = { checksum: true, tso4: true, tso6: true, uso: true }
@@ -28,7 +27,7 @@ export class TinyGuest {
   readonly mac = parseMac('52:54:00:12:34:56')
   readonly ip4 = parseIp('10.0.2.15')
   readonly ip6 = parseIp('fec0::15')
-  readonly clock: TestClock
+  readonly clock: Clock
   readonly port: NetworkPort
   gateway = parseMac('52:55:0a:00:02:02')
   /** All frames as they came, finished, for captures. */
@@ -43,7 +42,7 @@ export class TinyGuest {
   readonly #ethernet = new EthernetView()
   #nextPort = 30000
 
-  constructor(port: NetworkPort, clock: TestClock, accepts: FrameOffloads = NONE) {
+  constructor(port: NetworkPort, clock: Clock, accepts: FrameOffloads = NONE) {
     this.port = port
     this.clock = clock
     port.onReceive((frame, unfinished) => {
