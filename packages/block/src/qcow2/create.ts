@@ -54,7 +54,7 @@ export async function create(store: ByteStore, how: ImageCreateOptions): Promise
   const header: Header = {
     version, clusterBits, size: 0, l1Size: 0, l1TableOffset: 0, refcountTableOffset: clusterSize, refcountTableClusters: 1, nbSnapshots: 0,
     snapshotsOffset: 0, dirty: false, corrupt: false, externalData: dataFile !== undefined, extendedL2, lazyRefcounts, bitmaps: false, rawExternalData,
-    refcountOrder, headerLength: version === 2 ? HEADER_LENGTH_V2 : HEADER_LENGTH, compressionType, backing: how.backing, dataFile, extensions: [],
+    refcountOrder, headerLength: version === 2 ? HEADER_LENGTH_V2 : HEADER_LENGTH, compressionType, backing: undefined, dataFile, extensions: [],
   }
   const start = new Uint8Array(3 * clusterSize)
   start.set(serialiseHeader(header))
@@ -67,6 +67,8 @@ export async function create(store: ByteStore, how: ImageCreateOptions): Promise
   const image = await Qcow2Image.open(borrowed(store), { ...(how.createFile && { openFile: how.createFile }) })
   try {
     await image.resize(how.size)
+    // Not before: what an image with a backing image grows by would be made to read as zeroes.
+    if (how.backing) await image.changeBacking(how.backing)
     if (preallocation === 'metadata') await image.preallocate()
   } finally {
     await image.close()

@@ -4,6 +4,7 @@ import { CodedError } from '@entresol/kit'
 import { VIRTIO_MMIO_SLOT_LENGTH, VirtioMmio } from '@entresol/virtio'
 import type { Platform } from '../platform.ts'
 import { createDevice, type DeviceServices, namedDevices } from './create.ts'
+import { defaultMac } from './nic.ts'
 import type { DeviceOptions } from './options.ts'
 
 export interface MmioSlots {
@@ -26,7 +27,7 @@ export function attachMmioDevices(
     if (other) throw new CodedError('mmio-slot-taken', `${name}: virtio-mmio slot ${slot} holds ${other.name}`)
     const { ringFeatures } = options
     places[slot] = new VirtioMmio({
-      device: createDevice(options, name, services), memory: platform.ram, line: slots.line(slot), ...(ringFeatures === undefined ? {} : { ringFeatures }),
+      device: createDevice(options, name, services, defaultMac(devices, options)), memory: platform.ram, line: slots.line(slot), ...(ringFeatures === undefined ? {} : { ringFeatures }),
     })
     keep(places[slot])
   }

@@ -22,7 +22,7 @@ export function attachPciDevices(
       pci.attach(slot, fn, nic.pci)
       return keep(nic)
     }
-    const device = createDevice(options, name, services)
+    const device = createDevice(options, name, services, defaultMac(devices, options))
     const pciFunction = new VirtioPciFunction({ device, memory: platform.ram, messages: platform.apicBus, ringFeatures: options.ringFeatures, multifunction })
     pci.attach(slot, fn, pciFunction)
     keep(pciFunction)

@@ -1,6 +1,7 @@
 import type { Clock, VirtioDevice } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import { VirtioBlk, VirtioConsole, VirtioRng } from '@entresol/virtio'
+import { VirtioNet } from '@entresol/virtio/net'
 import type { HostWork } from '../drives/tracked-backend.ts'
 import { TrackedBackend } from '../drives/tracked-backend.ts'
 import type { DeviceOptions } from './options.ts'
@@ -15,8 +16,8 @@ export interface DeviceServices {
 /** Queues of a disk when nobody says how many. */
 const MAX_DEFAULT_QUEUES = 16
 
-/** The device that `options` describe, under `name`. Throws what its constructor throws. */
-export function createDevice(options: DeviceOptions, name: string, { clock, work, cpus }: DeviceServices): VirtioDevice {
+/** The device that `options` describe, under `name`; `mac` for an adapter that was given none. Throws what its constructor throws. */
+export function createDevice(options: DeviceOptions, name: string, { clock, work, cpus }: DeviceServices, mac: Uint8Array): VirtioDevice {
   switch (options.type) {
     case 'virtio': return options.device
     case 'virtio-blk': {
@@ -30,7 +31,7 @@ export function createDevice(options: DeviceOptions, name: string, { clock, work
     case 'virtio-console': return new VirtioConsole({ name, ports: options.ports })
     case 'e1000':
     case 'rtl8139': throw new CodedError('no-such-device', `${name}: ${options.type} needs a PCI bus`)
-    case 'virtio-net': throw new CodedError('no-such-device', `${name}: there is no virtio-net yet`)
+    case 'virtio-net': return new VirtioNet({ mac, ...options, name })
   }
 }
 
