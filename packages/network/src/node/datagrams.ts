@@ -16,7 +16,8 @@ class NodeDatagrams implements HostDatagrams {
   constructor(socket: Socket, received: DatagramListener) {
     this.#socket = socket
     socket.on('message', (bytes, from) => {
-      if (!this.#closed) received(bytes, { address: plainAddress(from.address), port: from.port })
+      // Not a Buffer, whose `slice` does not copy.
+      if (!this.#closed) received(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), { address: plainAddress(from.address), port: from.port })
     })
     // Errors are those of single datagrams (no route, port unreachable): they are lost, which UDP may do.
     socket.on('error', () => undefined)

@@ -32,8 +32,8 @@ export class Packet {
     return this.#finished ??= finishFrame(this.frame, this.unfinished).map((frame) => new Packet(frame))
   }
 
-  /** One that may outlive the sender's buffer. */
+  /** One that may outlive the sender's buffer. (`slice` of a Node Buffer, which is a Uint8Array, does not copy.) */
   copy(): Packet {
-    return new Packet(this.frame.slice(), this.unfinished)
+    return new Packet(new Uint8Array(this.frame), this.unfinished)
   }
 }

@@ -43,7 +43,7 @@ export class Station {
     port.onReceive((frame, unfinished) => {
       if (this.room <= 0) return false
       this.room--
-      this.got.push({ frame: frame.slice(), unfinished })
+      this.got.push({ frame: new Uint8Array(frame), unfinished })
       this.onFrame?.(frame)
       return true
     }, accepts)
