@@ -1,10 +1,12 @@
 import type { BlockBackend } from '@entresol/interfaces'
+import { chainStatus } from '@entresol/block'
 import type { ImageBackend } from '@entresol/block'
 import { CodedError } from '@entresol/kit'
+import { isPresent } from './layers.ts'
 import { zeroStretches } from './zero-scan.ts'
 
 /** What can be copied. */
-export type Source = Pick<BlockBackend, 'size' | 'status' | 'read'>
+export type Source = Pick<ImageBackend, 'size' | 'status' | 'read' | 'backing'>
 
 export interface CopyOptions {
   /** Where the source begins in the target, in bytes. */
@@ -154,8 +156,8 @@ class Pieces {
   async #look(): Promise<void> {
     const { sparse, targetZero, skipUnallocated, compress } = this.#options
     const limit = this.#source.size - this.#offset
-    const extent = await this.#source.status(this.#offset, limit)
-    this.#what = skipUnallocated && !extent.allocated ? 'skip' : extent.zero && sparse > 0 ? targetZero ? 'skip' : 'zero' : 'data'
+    const extent = skipUnallocated ? await this.#source.status(this.#offset, limit) : await chainStatus(this.#source, this.#offset, limit)
+    this.#what = skipUnallocated && !isPresent(extent) ? 'skip' : extent.zero && sparse > 0 ? targetZero ? 'skip' : 'zero' : 'data'
     // Compressed or not, what is written in full is read in full.
     if (compress && sparse === 0) this.#what = 'data'
     this.#end = this.#offset + extent.length

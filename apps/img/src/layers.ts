@@ -48,6 +48,9 @@ export interface LayeredExtent {
   readonly depth: number
 }
 
+/** Whether an image itself says what a stretch reads as. */
+export const isPresent = ({ present, allocated }: ImageExtent): boolean => present ?? allocated
+
 /** Status of the first stretch of [offset, offset + length), and which layer it comes from. */
 export async function layeredStatus(layers: readonly Layer[], offset: number, length: number): Promise<LayeredExtent> {
   let rest = length
@@ -57,7 +60,7 @@ export async function layeredStatus(layers: readonly Layer[], offset: number, le
     rest = extent.length
     const below = layers[depth + 1]?.image
     // What is behind the end of the image below is zeroes, and this layer's doing.
-    if (extent.allocated || below === undefined) return { extent, depth }
+    if (isPresent(extent) || below === undefined) return { extent, depth }
     if (offset >= below.size) return { extent: { length: rest, allocated: false, zero: true }, depth }
     rest = Math.min(rest, below.size - offset)
   }
@@ -76,15 +79,15 @@ export class UpperLayers implements Source {
   async status(offset: number, length: number): Promise<BlockExtent> {
     const { extent, depth } = await layeredStatus(this.#layers, offset, length)
     // A layer too short to say anything hides what is below it.
-    const hides = !extent.allocated && depth < this.#layers.length - 1
-    return { length: extent.length, allocated: extent.allocated || hides, zero: extent.allocated ? extent.zero : hides }
+    const hides = !isPresent(extent) && depth < this.#layers.length - 1
+    return { length: extent.length, allocated: isPresent(extent) || hides, zero: extent.zero && (isPresent(extent) || hides) }
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
     for (let done = 0; done < into.length;) {
       const { extent, depth } = await layeredStatus(this.#layers, offset + done, into.length - done)
       const part = into.subarray(done, done + extent.length)
-      if (extent.allocated && !extent.zero) await this.#layers[depth]!.image.read(offset + done, part)
+      if (isPresent(extent) && !extent.zero) await this.#layers[depth]!.image.read(offset + done, part)
       else part.fill(0)
       done += part.length
     }

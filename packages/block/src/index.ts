@@ -7,6 +7,7 @@ export type {
 export { formats } from './formats.ts'
 export { CACHE_MODES, withCacheMode } from './cache/cache-mode.ts'
 export type { CacheMode, CacheSemantics } from './cache/cache-mode.ts'
+export { chainStatus } from './chain-status.ts'
 export { HttpStore } from './http/http-store.ts'
 export type { HttpStoreOptions } from './http/http-store.ts'
 export { withRemoteFiles } from './http/remote-files.ts'

@@ -1,10 +1,12 @@
-import type { BlockBackend, BlockExtent } from '@entresol/interfaces'
+import type { BlockExtent } from '@entresol/interfaces'
+import { chainStatus } from '@entresol/block'
 import type { ImageBackend } from '@entresol/block'
 import { CodedError } from '@entresol/kit'
 import { FORMAT, PROGRESS, QUIET, SHARED, SOURCE_CACHE } from '../arguments.ts'
 import type { Arguments } from '../arguments.ts'
 import type { Command, Host } from '../command.ts'
 import { checkInterrupted } from '../copy.ts'
+import type { Source } from '../copy.ts'
 import { open } from '../images.ts'
 import { Progress } from '../progress.ts'
 import { cacheMode } from '../values.ts'
@@ -60,7 +62,7 @@ export const compareCommand: Command = {
   },
 }
 
-async function compare(given: Arguments, host: Host, first: BlockBackend, second: BlockBackend): Promise<Verdict | undefined> {
+async function compare(given: Arguments, host: Host, first: ImageBackend, second: ImageBackend): Promise<Verdict | undefined> {
   const strict = given.has('-s')
   if (first.size !== second.size && strict) return new Verdict(DIFFERENT, 'Strict mode: Image size mismatch!')
   const [longer, shorter] = first.size > second.size ? [first, second] : [second, first]
@@ -82,7 +84,7 @@ async function compare(given: Arguments, host: Host, first: BlockBackend, second
 }
 
 /** What is behind the end of the shorter image. */
-class Nothing {
+class Nothing implements Source {
   readonly size: number
   constructor(size: number) {
     this.size = size
@@ -95,16 +97,14 @@ class Nothing {
   }
 }
 
-type Readable = Pick<BlockBackend, 'status' | 'read'>
-
-async function compareUpTo(host: Host, end: number, first: Readable, second: Readable, strict: boolean, progress: Progress, start = 0): Promise<Verdict | undefined> {
+async function compareUpTo(host: Host, end: number, first: Source, second: Source, strict: boolean, progress: Progress, start = 0): Promise<Verdict | undefined> {
   const buffers = [Buffer.alloc(BUFFER), Buffer.alloc(BUFFER)] as const
   for (let at = start; at < end;) {
     checkInterrupted(host.signal)
     const length = end - at
     let extents: readonly BlockExtent[]
     try {
-      extents = await Promise.all([first.status(at, length), second.status(at, length)])
+      extents = await Promise.all([chainStatus(first, at, length), chainStatus(second, at, length)])
     } catch (error) {
       return new Verdict(STATUS_FAILED, `status at offset ${at}: ${(error as CodedError).message}`)
     }
@@ -127,7 +127,7 @@ async function compareUpTo(host: Host, end: number, first: Readable, second: Rea
   return undefined
 }
 
-async function readOrZero(source: Readable, extent: BlockExtent, offset: number, into: Uint8Array): Promise<void> {
+async function readOrZero(source: Source, extent: BlockExtent, offset: number, into: Uint8Array): Promise<void> {
   if (extent.zero) into.fill(0)
   else await source.read(offset, into)
 }

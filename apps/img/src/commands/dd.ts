@@ -1,4 +1,5 @@
 import type { BlockExtent } from '@entresol/interfaces'
+import { chainStatus } from '@entresol/block'
 import { suggestion } from '@entresol/kit'
 import { FORMAT, SHARED, badUsage } from '../arguments.ts'
 import type { Command } from '../command.ts'
@@ -62,7 +63,7 @@ class Part implements Source {
 
   async status(offset: number, length: number): Promise<BlockExtent> {
     if ((this.#start | this.#length) % 512 !== 0) return { length, allocated: true, zero: false }
-    return this.#source.status(this.#start + offset, length)
+    return chainStatus(this.#source, this.#start + offset, length)
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {

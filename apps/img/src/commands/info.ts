@@ -16,10 +16,11 @@ export const infoCommand: Command = {
   options: [FORMAT, OUTPUT, { flags: ['--backing-chain'], help: 'tell of all images it is a difference to, too' }, SHARED],
   async run(given, host) {
     const [path] = given.exactly('image file name')
+    const asJson = wantsJson(given)
     const options = { format: given.value('-f'), readOnly: true, shared: given.has('-U') }
     const describe = async (layers: readonly Layer[]): Promise<void> => {
       const described = await Promise.all(layers.map(({ path, image }) => fields(host, path, image)))
-      if (wantsJson(given)) host.out(json(given.has('--backing-chain') ? described : described[0]))
+      if (asJson) host.out(json(given.has('--backing-chain') ? described : described[0]))
       else host.out((await Promise.all(layers.map(({ image }, index) => human(described[index]!, image)))).join('\n'))
     }
     if (!given.has('--backing-chain')) {

@@ -1,7 +1,7 @@
 import { CodedError } from '@entresol/kit'
 import { FORMAT, OUTPUT, SHARED } from '../arguments.ts'
 import type { Command, Host } from '../command.ts'
-import { closeLayers, layeredStatus, openLayers } from '../layers.ts'
+import { closeLayers, isPresent, layeredStatus, openLayers } from '../layers.ts'
 import type { Layer } from '../layers.ts'
 import { parseSize, wantsJson } from '../values.ts'
 
@@ -26,11 +26,12 @@ export const mapCommand: Command = {
   async run(given, host) {
     const [path] = given.exactly('image file name')
     const start = parseSize('--start-offset', given.value('--start-offset') ?? '0')
+    const asJson = wantsJson(given)
     const limit = given.value('--max-length')
     const layers = await openLayers(host, path!, { format: given.value('-f'), readOnly: true, shared: given.has('-U') })
     try {
       const end = Math.min(layers[0]!.image.size, limit === undefined ? Infinity : start + parseSize('--max-length', limit))
-      if (wantsJson(given)) await printJson(host, stretches(layers, start, end))
+      if (asJson) await printJson(host, stretches(layers, start, end))
       else await printHuman(host, stretches(layers, start, end), layers)
     } finally {
       await closeLayers(layers)
@@ -48,9 +49,12 @@ async function* stretches(layers: readonly Layer[], start: number, end: number):
     const from = Math.max(at, start)
     const length = Math.min(end, at + extent.length) - from
     const { fileOffset } = extent
+    // What can never be a difference to another image says everything itself.
+    const { image } = layers[depth]!
+    const present = isPresent(extent) || (image.backing === undefined && image.changeBacking === undefined)
     const next: Stretch = {
-      start: from, length, depth, present: extent.allocated, zero: extent.zero, data: extent.allocated && !extent.zero, compressed: extent.compressed === true,
-      offset: extent.allocated && fileOffset !== undefined ? fileOffset + from - at : undefined,
+      start: from, length, depth, present, zero: extent.zero, data: isPresent(extent) && !extent.zero, compressed: extent.compressed === true,
+      offset: fileOffset !== undefined ? fileOffset + from - at : undefined,
     }
     if (last && joins(last, next)) last.length += length
     else {

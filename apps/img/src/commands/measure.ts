@@ -1,8 +1,9 @@
+import { chainStatus } from '@entresol/block'
+import type { ImageBackend } from '@entresol/block'
 import { CodedError } from '@entresol/kit'
 import { FORMAT, FORMAT_OPTIONS, OUTPUT, SHARED, badUsage } from '../arguments.ts'
 import type { Command } from '../command.ts'
 import { findFormat, takeCommonOptions, withImage } from '../images.ts'
-import type { ImageBackend } from '@entresol/block'
 import { formatOptions, json, parseSize, wantsJson, wholeSectors } from '../values.ts'
 import { qcow2FileSize } from './qcow2-size.ts'
 
@@ -28,7 +29,10 @@ export const measureCommand: Command = {
       const used = clusterSize === undefined || image === undefined ? 0 : await allocatedClusters(image, clusterSize, backing !== undefined)
       const whole = clusterSize === undefined ? size : qcow2FileSize(size, clusterSize, options)
       const required = clusterSize === undefined ? size : whole - Math.ceil(size / clusterSize) * clusterSize + used * clusterSize
-      host.out(wantsJson(given) ? json({ 'required': required, 'fully-allocated': whole }) : `required size: ${required}\nfully allocated size: ${whole}\n`)
+      // Bitmaps are not kept; an image that has none needs no space for them.
+      const specific = (await image?.info())?.specific
+      const noBitmaps = format.name === 'qcow2' && specific?.['compat'] === '1.1' && specific['bitmaps'] === undefined
+      host.out(wantsJson(given) ? json({ ...noBitmaps && { bitmaps: 0 }, 'required': required, 'fully-allocated': whole }) : `required size: ${required}\nfully allocated size: ${whole}\n`)
     }
     if (sizeText !== undefined) await measure(wholeSectors(parseSize('--size', sizeText)))
     else await withImage(host, path!, { format: given.value('-f'), readOnly: true, shared: given.has('-U') }, (image) => measure(image.size, image))
@@ -42,7 +46,7 @@ async function allocatedClusters(image: ImageBackend, clusterSize: number, ownOn
   /** First cluster that is not counted yet. */
   let next = 0
   for (let at = 0; at < image.size;) {
-    const { length, zero, allocated } = await image.status(at, image.size - at)
+    const { length, zero, allocated } = ownOnly ? await image.status(at, image.size - at) : await chainStatus(image, at, image.size - at)
     if (!zero && (allocated || !ownOnly)) {
       const first = Math.max(next, Math.floor(at / clusterSize))
       next = Math.max(next, Math.ceil((at + length) / clusterSize))

@@ -1,4 +1,4 @@
-import { withCacheMode } from '@entresol/block'
+import { chainStatus, withCacheMode } from '@entresol/block'
 import type { BackingReference, ImageBackend } from '@entresol/block'
 import { CodedError } from '@entresol/kit'
 import { CACHE, FORMAT, PROGRESS, QUIET, SHARED, SOURCE_CACHE, badUsage } from '../arguments.ts'
@@ -6,6 +6,7 @@ import type { Arguments } from '../arguments.ts'
 import type { Command, Host } from '../command.ts'
 import { checkInterrupted } from '../copy.ts'
 import { findFormat, open, withImage } from '../images.ts'
+import { isPresent } from '../layers.ts'
 import { Progress } from '../progress.ts'
 import { cacheMode } from '../values.ts'
 
@@ -63,9 +64,9 @@ async function merge(given: Arguments, host: Host, image: ImageBackend, base: Im
     for (let at = 0; at < image.size;) {
       checkInterrupted(host.signal)
       const own = await image.status(at, image.size - at)
-      const below = base && at < base.size ? await base.status(at, Math.min(own.length, base.size - at)) : { length: own.length, zero: true }
-      const plain = own.allocated || (own.zero && below.zero)
-      const whole = Math.min(own.length, own.allocated ? Infinity : below.length)
+      const below = base && at < base.size ? await chainStatus(base, at, Math.min(own.length, base.size - at)) : { length: own.length, zero: true }
+      const plain = isPresent(own) || (own.zero && below.zero)
+      const whole = Math.min(own.length, isPresent(own) ? Infinity : below.length)
       const length = plain ? whole : Math.min(whole, BUFFER - at % BUFFER)
       if (!plain) {
         await Promise.all([image.read(at, ours.subarray(0, length)), below.zero ? void theirs.fill(0, 0, length) : base!.read(at, theirs.subarray(0, length))])

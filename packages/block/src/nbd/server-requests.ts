@@ -1,4 +1,5 @@
 import type { BlockBackend } from '@entresol/interfaces'
+import { chainStatus } from '../chain-status.ts'
 import { pack, u32, u64 } from './pack.ts'
 import type { ServerSession } from './server-handshake.ts'
 import {
@@ -88,8 +89,8 @@ async function read(backend: BlockBackend, offset: number, length: number, fragm
   // Holes are sent as such, with the data between them in one piece each.
   while (fragments && length >= SPARSE_READ && known < end && chunks.length < STATUS_EXTENTS) {
     let dataEnd = known
-    let extent = await backend.status(dataEnd, end - dataEnd)
-    while (!extent.zero && (dataEnd += extent.length) < end) extent = await backend.status(dataEnd, end - dataEnd)
+    let extent = await chainStatus(backend, dataEnd, end - dataEnd)
+    while (!extent.zero && (dataEnd += extent.length) < end) extent = await chainStatus(backend, dataEnd, end - dataEnd)
     if (dataEnd > known) chunks.push(await dataChunk(backend, known, data.subarray(known - offset, dataEnd - offset)))
     known = dataEnd
     if (known < end) {
@@ -110,8 +111,7 @@ async function blockStatus(backend: BlockBackend, offset: number, length: number
   const end = offset + length
   const extents: { length: number; flags: number }[] = []
   for (let at = offset, looks = 0; at < end && looks < STATUS_EXTENTS; looks++) {
-    const extent = await backend.status(at, end - at)
-    // A stretch that a backing image provides is data to a client: it knows one disk.
+    const extent = await chainStatus(backend, at, end - at)
     const flags = extent.zero ? NBD_STATE_ZERO | (extent.allocated ? 0 : NBD_STATE_HOLE) : 0
     const last = extents.at(-1)
     if (last?.flags === flags) last.length += extent.length

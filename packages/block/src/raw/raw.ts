@@ -57,7 +57,7 @@ export class RawImage implements ImageBackend {
     const extent = await this.#store.extent(offset)
     // Extents of a host's file end at any byte; only whole sectors of a hole are certain to be zero.
     const whole = extent.hole ? Math.floor(extent.length / SECTOR) * SECTOR : Math.ceil(extent.length / SECTOR) * SECTOR
-    if (extent.hole && whole > 0) return { length: Math.min(length, whole), allocated: false, zero: true }
+    if (extent.hole && whole > 0) return { length: Math.min(length, whole), allocated: false, zero: true, present: true, fileOffset: offset }
     if (extent.hole) return { length: Math.min(length, SECTOR), allocated: true, zero: false, fileOffset: offset }
     return { length: Math.min(length, whole), allocated: true, zero: false, fileOffset: offset }
   }
