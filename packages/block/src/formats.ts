@@ -4,6 +4,7 @@ import { raw } from './raw/raw.ts'
 import { vdi } from './vdi/vdi.ts'
 import { vpc } from './vhd/vhd.ts'
 import { vhdx } from './vhdx/vhdx.ts'
+import { vmdk } from './vmdk/vmdk.ts'
 
 /** Every format there is, one line each. */
 export const formats: readonly ImageFormat[] = [
@@ -12,4 +13,5 @@ export const formats: readonly ImageFormat[] = [
   vdi,
   vpc,
   vhdx,
+  vmdk,
 ]

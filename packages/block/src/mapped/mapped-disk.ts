@@ -5,6 +5,7 @@ import { readBacking, type Backing } from './backing.ts'
 import type { BlockMap, Place } from './block-map.ts'
 import { Lock } from './lock.ts'
 import type { PageCache } from './page-cache.ts'
+import { blockPieces } from './pieces.ts'
 
 /** Zeroes are written in pieces of at most this. */
 const ZEROES = new Uint8Array(65536)
@@ -63,14 +64,14 @@ export class MappedDisk implements BlockBackend {
 
   async write(offset: number, from: Uint8Array): Promise<void> {
     await this.#begin(offset, from.length)
-    for (const [index, within, at, length] of this.#pieces(offset, from.length)) {
+    for (const [index, within, at, length] of blockPieces(this.#map.blockSize, offset, from.length)) {
       await this.#put(index, within, from.subarray(at, at + length))
     }
   }
 
   async writeZeroes(offset: number, length: number, unmap: boolean): Promise<void> {
     await this.#begin(offset, length)
-    for (const [index, within, at, part] of this.#pieces(offset, length)) {
+    for (const [index, within, at, part] of blockPieces(this.#map.blockSize, offset, length)) {
       const home = await this.#map.home(index)
       if (home !== undefined) await this.#zero(index, home, within, part, unmap)
       else await this.#zeroHomeless(index, within, offset + at, part, unmap)
@@ -84,7 +85,7 @@ export class MappedDisk implements BlockBackend {
 
   async discard(offset: number, length: number): Promise<void> {
     await this.#begin(offset, length)
-    for (const [index, within, , part] of this.#pieces(offset, length)) {
+    for (const [index, within, , part] of blockPieces(this.#map.blockSize, offset, length)) {
       const home = await this.#map.home(index)
       if (home !== undefined) await this.#store.punchHole(home + within, part)
     }
@@ -210,18 +211,6 @@ export class MappedDisk implements BlockBackend {
     const known = Math.floor(Math.min(length, stretch === 0 ? length : stretch) / SECTOR) * SECTOR
     // A sector that is only partly a hole counts as data.
     return known === 0 ? { length: SECTOR, allocated: true, zero: false, fileOffset: at } : { length: known, allocated: true, zero, fileOffset: at }
-  }
-
-  /** The blocks a range lies in: index, offset within the block, offset within the range, length. */
-  * #pieces(offset: number, length: number): Generator<[index: number, within: number, at: number, length: number]> {
-    const { blockSize } = this.#map
-    for (let at = 0; at < length;) {
-      const index = Math.floor((offset + at) / blockSize)
-      const within = offset + at - index * blockSize
-      const part = Math.min(blockSize - within, length - at)
-      yield [index, within, at, part]
-      at += part
-    }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ByteStore } from '@entresol/interfaces'
 import type { CheckResult } from '../format.ts'
+import { Claims } from '../mapped/claims.ts'
 import { Findings } from '../mapped/findings.ts'
 import type { PageCache } from '../mapped/page-cache.ts'
 import type { VdiHeader } from './header.ts'
@@ -9,7 +10,7 @@ import type { VdiMap } from './vdi-map.ts'
 /** Every block of the file belongs to one block of the disk at most, and the header counts them right. */
 export async function checkVdi(header: VdiHeader, map: VdiMap, pages: PageCache, store: ByteStore, repair: boolean): Promise<CheckResult> {
   const findings = new Findings()
-  const used = new Map<number, Uint8Array>()
+  const claims = new Claims()
   let allocated = 0
   let next = 0
   for (let index = 0; index < header.blocks; index++) {
@@ -21,7 +22,7 @@ export async function checkVdi(header: VdiHeader, map: VdiMap, pages: PageCache,
       findings.corrupt(`block ${index} is said to be block ${entry} of the file, which is not there`)
       continue
     }
-    if (!claim(used, entry)) findings.corrupt(`block ${index} is block ${entry} of the file, which another block is too`)
+    if (!claims.claim(entry)) findings.corrupt(`block ${index} is block ${entry} of the file, which another block is too`)
     allocated++
     next = Math.max(next, entry + 1)
   }
@@ -38,16 +39,4 @@ export async function checkVdi(header: VdiHeader, map: VdiMap, pages: PageCache,
     }
   }
   return findings.result({ imageEndOffset: header.offsetData + next * header.blockSize, totalClusters: header.blocks, allocatedClusters: allocated })
-}
-
-/** Marks `number`; false if it was marked before. Takes memory for what is marked only. */
-function claim(used: Map<number, Uint8Array>, number: number): boolean {
-  const key = number >>> 15
-  let bits = used.get(key)
-  if (bits === undefined) used.set(key, bits = new Uint8Array(4096))
-  const at = (number >>> 3) & 4095
-  const bit = 1 << (number & 7)
-  if ((bits[at]! & bit) !== 0) return false
-  bits[at]! |= bit
-  return true
 }

@@ -8,7 +8,7 @@ import type { MemoryStore } from '../../src/index.ts'
 import { nodeCodecs, nodeFiles } from '../../src/node/index.ts'
 import { disagreement, Model, perform, randomSteps, SECTOR, seeded, touched, type Step } from './history.ts'
 import { qemuImg, withPeer } from './peer.ts'
-import { apply, cloneFiles, Recording } from './recording.ts'
+import { apply, cloneFiles, Recording, type Op } from './recording.ts'
 
 /** One way of making images of a format. */
 export interface FormatCase {
@@ -226,27 +226,27 @@ async function powerCuts(given: FormatCase, seed: number, steps: number, tries: 
   await image.close()
 
   const pick = seeded(seed)
+  /** The files as they are, and, without the changes that are not flushed, as they may be. */
   const running = before
-  let safe = await cloneFiles(running)
-  let safeAt = 0
+  const safe = await cloneFiles(before)
+  let unsafe: Op[] = []
   for (let cut = 0; cut <= recording.ops.length; cut++) {
     const op = recording.ops[cut - 1]
-    if (op) await apply(running, op)
-    if (tries > 0 && op?.kind === 'flush') {
-      // Of an image of several files, only this one is safe now; take that all are, when all have been flushed in a row.
-      if (recording.files.size === 1) {
-        safe = await cloneFiles(running)
-        safeAt = cut
-      }
+    if (op) {
+      await apply(running, op)
+      unsafe.push(op)
+    }
+    if (op?.kind === 'flush') {
+      for (const done of unsafe) if (done.file === op.file) await apply(safe, done)
+      unsafe = unsafe.filter(({ file }) => file !== op.file)
     }
     // A step that begins at this number of changes may have begun, one that ends there need not have returned.
-    const { model: allowed } = moments.findLast(({ ops }) => ops <= cut && (ops < cut || cut === 0)) ?? moments[0]!
-    const possible = allowed.possible
-    if (tries === 0) await survives(given, await cloneFiles(running), possible, where, `cut at ${cut} of ${recording.ops.length}`)
-    for (let attempt = 0; attempt < tries && cut > safeAt + 1; attempt++) {
+    const allowed = (moments.findLast(({ ops }) => ops < cut) ?? moments[0]!).model.possible
+    if (tries === 0) await survives(given, await cloneFiles(running), allowed, where, `cut at ${cut} of ${recording.ops.length}`)
+    for (let attempt = 0; attempt < tries && unsafe.length > 1; attempt++) {
       const files = await cloneFiles(safe)
-      for (const lost of recording.ops.slice(safeAt, cut)) if (pick(2) === 0) await apply(files, lost)
-      await survives(given, files, possible, where, `seed ${seed}: cut at ${cut} of ${recording.ops.length}, attempt ${attempt}`)
+      for (const lost of unsafe) if (pick(2) === 0) await apply(files, lost)
+      await survives(given, files, allowed, where, `seed ${seed}: cut at ${cut} of ${recording.ops.length}, attempt ${attempt}`)
     }
   }
 }
