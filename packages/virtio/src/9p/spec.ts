@@ -53,14 +53,14 @@ export const QID_FILE = 0x00
 
 export const GETATTR_BASIC = 0x7ff
 
-export const SETATTR_MODE = 1 << 0
-export const SETATTR_UID = 1 << 1
-export const SETATTR_GID = 1 << 2
-export const SETATTR_SIZE = 1 << 3
-export const SETATTR_ATIME = 1 << 4
-export const SETATTR_MTIME = 1 << 5
-export const SETATTR_ATIME_SET = 1 << 7
-export const SETATTR_MTIME_SET = 1 << 8
+export const SETATTR_MODE: number = 1 << 0
+export const SETATTR_UID: number = 1 << 1
+export const SETATTR_GID: number = 1 << 2
+export const SETATTR_SIZE: number = 1 << 3
+export const SETATTR_ATIME: number = 1 << 4
+export const SETATTR_MTIME: number = 1 << 5
+export const SETATTR_ATIME_SET: number = 1 << 7
+export const SETATTR_MTIME_SET: number = 1 << 8
 
 /** Flags of lopen and lcreate: those of Linux on x86, whatever the client's architecture. */
 export const O_ACCMODE = 3

@@ -51,7 +51,7 @@ export const REQUEST_BYTES: Readonly<Record<number, number>> = {
 export const MAX_SCANOUTS = 16
 export const DISPLAY_BYTES = 24
 /** RESP_OK_EDID: size, padding, edid. */
-export const EDID_AT = HDR_BYTES + 8
+export const EDID_AT: number = HDR_BYTES + 8
 export const EDID_ROOM = 1024
 export const MEM_ENTRY_BYTES = 16
 export const CURSOR_SIZE = 64
