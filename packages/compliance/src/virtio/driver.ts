@@ -46,6 +46,11 @@ export class VirtioDriver {
     return word(0) | (word(1) << 32n)
   }
 
+  /** Where the memory begins that is free until `begin`. */
+  get used(): number {
+    return this.#free
+  }
+
   /** Zeroed guest memory; freed by `begin`. */
   allocate(bytes: number, alignment = 16): number {
     const at = Math.ceil(this.#free / alignment) * alignment
