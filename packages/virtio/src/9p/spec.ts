@@ -39,7 +39,7 @@ export const RLERROR = 7
 /** size[4] type[1] tag[2] */
 export const HEADER_BYTES = 7
 /** Rread and Rreaddir: header and count[4]. */
-export const READ_HEADER_BYTES = HEADER_BYTES + 4
+export const READ_HEADER_BYTES: number = HEADER_BYTES + 4
 /** Twrite: header, fid[4], offset[8], count[4]; what v9fs leaves room for (P9_IOHDRSZ). */
 export const IO_HEADER_BYTES = 24
 /** A walk has at most this many names (walk(5), MAXWELEM). */

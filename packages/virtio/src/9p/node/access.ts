@@ -47,10 +47,10 @@ interface Descriptor {
  * `limit` descriptors are kept; beyond it the longest unused one is closed, and its node found again by name and inode (ESTALE if it is gone).
  */
 export class DescriptorAccess implements HostAccess {
-  readonly stat = stat
-  readonly chown = chown
-  readonly utimes = utimes
-  readonly openFlags = 0
+  readonly stat: HostAccess['stat'] = stat
+  readonly chown: HostAccess['chown'] = chown
+  readonly utimes: HostAccess['utimes'] = utimes
+  readonly openFlags: number = 0
   readonly #limit: number
   /** Longest unused first. */
   readonly #descriptors: Map<HostNode, Descriptor> = new Map()
@@ -140,10 +140,10 @@ export class DescriptorAccess implements HostAccess {
  * use another process of the host could put a symlink into the folder; the guest alone cannot, for its requests name objects that were looked at.
  */
 export class PathAccess implements HostAccess {
-  readonly stat = lstat
-  readonly chown = lchown
-  readonly utimes = lutimes
-  readonly openFlags = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+  readonly stat: HostAccess['stat'] = lstat
+  readonly chown: HostAccess['chown'] = lchown
+  readonly utimes: HostAccess['utimes'] = lutimes
+  readonly openFlags: number = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
   readonly #root: string
 
   /** `root`: a real path. */

@@ -30,4 +30,4 @@ export function write(fd: number, from: Uint8Array, position: number): Promise<n
 
 export const stat = (path: string): Promise<fs.BigIntStats> => fs.promises.stat(path, { bigint: true })
 export const lstat = (path: string): Promise<fs.BigIntStats> => fs.promises.lstat(path, { bigint: true })
-export const { chmod, chown, lchown, link, lutimes, mkdir, opendir, readlink, realpath, rename, rmdir, statfs, symlink, unlink, utimes } = fs.promises
+export { chmod, chown, lchown, link, lutimes, mkdir, opendir, readlink, realpath, rename, rmdir, statfs, symlink, unlink, utimes } from 'node:fs/promises'
