@@ -41,7 +41,7 @@ export class Microvm implements Board {
     this.#resets.push(uart)
     platform.ports.map(COM1, uart)
     const slots = { base: VIRTIO_MMIO_BASE, count: VIRTIO_MMIO_SLOTS, line: (slot: number) => router.gsiLine(VIRTIO_MMIO_GSI + slot) }
-    const services = { clock, work: events, cpus: platform.allVcpus.length }
+    const services = { clock, work: events, cpus: platform.allVcpus.length, ram: platform.ram }
     this.#slotsTaken = attachMmioDevices(platform, slots, options.devices ?? [], services, (device) => this.#resets.push(device))
     platform.ports.map(0xcf9, new ResetControl(() => events.reset()))
     const exit = options.isaDebugExit

@@ -68,7 +68,7 @@ export class Pc implements Board {
     this.#pmFunction = this.#keep(new Piix4Pm(this.#pm))
     pci.attach(1, 3, this.#pmFunction)
     if (!options.noDisplay) this.display = attachDisplay(platform, pci, clock, options.vgaBios, (device) => void this.#keep(device))
-    const services = { clock, work: events, cpus: platform.allVcpus.length }
+    const services = { clock, work: events, cpus: platform.allVcpus.length, ram: platform.ram }
     attachPciDevices(platform, pci, options.devices ?? [], services, (device) => void this.#keep(device))
     if (this.#firmware) map(0x510, this.#keep(this.#fwCfg()).ports)
   }

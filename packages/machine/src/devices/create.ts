@@ -4,22 +4,23 @@ import { VirtioBlk, VirtioConsole, VirtioRng } from '@entresol/virtio'
 import { VirtioNet } from '@entresol/virtio/net'
 import type { HostWork } from '../drives/tracked-backend.ts'
 import { TrackedBackend } from '../drives/tracked-backend.ts'
-import type { DeviceOptions } from './options.ts'
+import type { DeviceOptions, GuestRam } from './options.ts'
 
 /** What a board gives its devices. */
 export interface DeviceServices {
   readonly clock: Clock
   readonly work: HostWork
   readonly cpus: number
+  readonly ram: GuestRam
 }
 
 /** Queues of a disk when nobody says how many. */
 const MAX_DEFAULT_QUEUES = 16
 
 /** The device that `options` describe, under `name`; `mac` for an adapter that was given none. Throws what its constructor throws. */
-export function createDevice(options: DeviceOptions, name: string, { clock, work, cpus }: DeviceServices, mac: Uint8Array): VirtioDevice {
+export function createDevice(options: DeviceOptions, name: string, { clock, work, cpus, ram }: DeviceServices, mac: Uint8Array): VirtioDevice {
   switch (options.type) {
-    case 'virtio': return options.device
+    case 'virtio': return typeof options.device === 'function' ? options.device(name, ram) : options.device
     case 'virtio-blk': {
       const { backend, queues = Math.min(cpus, MAX_DEFAULT_QUEUES) } = options
       return new VirtioBlk({ ...options, name, queues, backend: new TrackedBackend(backend, work) })
@@ -42,7 +43,7 @@ export function namedDevices(devices: readonly DeviceOptions[]): { readonly name
   return devices.map((options) => {
     const count = counts.get(options.type) ?? 0
     counts.set(options.type, count + 1)
-    const name = options.type === 'virtio' ? options.device.name : options.id ?? `${options.type}-${count}`
+    const name = options.type === 'virtio' && typeof options.device === 'object' ? options.device.name : options.id ?? `${options.type}-${count}`
     if (names.has(name)) throw new CodedError('device-name', `two devices are called ${name}`)
     names.add(name)
     return { name, options }

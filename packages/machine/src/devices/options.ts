@@ -1,4 +1,4 @@
-import type { BlockBackend, CharacterPort, NetworkPort } from '@entresol/interfaces'
+import type { BlockBackend, CharacterPort, Gpa, GuestMemory, NetworkPort } from '@entresol/interfaces'
 import type { VirtioDevice } from '@entresol/virtio'
 
 /** Where a device is plugged in and what it is called. */
@@ -72,10 +72,16 @@ export interface VirtioConsoleOptions extends PlugOptions {
   readonly ports: readonly VirtioConsolePortOptions[]
 }
 
+/** A guest's RAM, for devices that read or give back memory that no buffer is about (balloon, display). */
+export interface GuestRam extends GuestMemory {
+  discard(gpa: Gpa, bytes: number): void
+}
+
 /** Any other implementation of the contract. */
 export interface VirtioDeviceOptions extends PlugOptions {
   readonly type: 'virtio'
-  readonly device: VirtioDevice
+  /** Or what makes it, with its name and the guest's memory. */
+  readonly device: VirtioDevice | ((name: string, ram: GuestRam) => VirtioDevice)
 }
 
 /** A device plugged into a machine: virtio over PCI on `pc`, over MMIO on `microvm`. */
