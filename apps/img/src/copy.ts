@@ -63,6 +63,8 @@ async function worker(source: Source, target: BlockBackend, options: CopyOptions
       if (what === 'data') await readOrSalvage(source, offset, bytes, options)
       if (!options.outOfOrder) await order.turn(offset)
       const written = what === 'skip' ? undefined : writePiece(target, piece, bytes, options)
+      // Writers of one file wait for each other in the host's kernel, and not idly. Compressing is worth doing side by side.
+      if (!options.compress) await written
       order.done(offset + length)
       await written
       options.progress(length)
