@@ -1,88 +1,125 @@
-import { openSync, writeSync } from 'node:fs'
-import { Machine, SerialConsole } from '@entresol/machine'
-import type { DriveOptions as MachineDrive, MachineOptions } from '@entresol/machine'
-import { FileBackend, SnapshotBackend } from './file-backend.ts'
-import { fileError, load } from './files.ts'
+import type { BlockBackend } from '@entresol/interfaces'
+import { CodedError } from '@entresol/kit'
+import { Machine } from '@entresol/machine'
+import type { DriveOptions as MachineDrive, MachineOptions, SerialConsole } from '@entresol/machine'
+import { openCharacter } from './characters/open-character.ts'
+import type { OpenCharacter } from './characters/open-character.ts'
+import { createDevices } from './devices/create-devices.ts'
+import { openDrive } from './drives/open-drive.ts'
+import { load } from './files.ts'
 import { findFirmware } from './firmware.ts'
+import { openNetworks } from './network/open-networks.ts'
 import type { BootDevice, CharacterOptions, Configuration, DriveOptions } from './options/index.ts'
 import { loadSymbols, ProfileFile } from './profile-file.ts'
 import { TraceFile } from './trace-file.ts'
 
-/** A machine and the ends of its character devices that talk to the terminal. */
+/** A machine, and the end of its character device that talks to the terminal. */
 export interface BuiltMachine {
   readonly machine: Machine
-  /** The serial port on the terminal, if one is. */
-  readonly terminalSerial: SerialConsole | undefined
+  /** The port on the terminal, if one is; `monitor`: they share it with the monitor. */
+  readonly terminal: { readonly port: SerialConsole; readonly monitor: boolean } | undefined
   readonly close: () => Promise<void>
 }
 
 const BOOT_LETTERS = { floppy: 'a', disk: 'c', cdrom: 'd', network: 'n' } as const
 const letters = (order: readonly BootDevice[]): string => order.map((device) => BOOT_LETTERS[device]).join('')
 
+const warn = (line: string): void => void process.stderr.write(`entresol-kvm: ${line}\n`)
+
+/** What was opened for a machine, to be closed with it, last first. */
+class Opened {
+  readonly #closers: (() => Promise<void> | void)[] = []
+  readonly #characters = new Map<CharacterOptions, OpenCharacter>()
+
+  closing(close: () => Promise<void> | void): void {
+    this.#closers.push(close)
+  }
+
+  async disk(drive: DriveOptions & { readonly file: string }, writeThrough: boolean): Promise<BlockBackend> {
+    const backend = await openDrive(drive, warn, { writeThrough })
+    this.closing(() => backend.close())
+    return backend
+  }
+
+  character(options: CharacterOptions, option: string): SerialConsole {
+    if (this.#characters.has(options)) throw new CodedError('bad-option', `${option}: its character device is in use already`)
+    const character = openCharacter(options, option)
+    this.#characters.set(options, character)
+    this.closing(() => character.close())
+    return character.port
+  }
+
+  /** The port that the terminal is for, if one is. */
+  get terminal(): { readonly port: SerialConsole; readonly monitor: boolean } | undefined {
+    for (const [options, { port }] of this.#characters) if (options.kind === 'stdio') return { port, monitor: options.monitor }
+    return undefined
+  }
+
+  /** Settles when every peer that the machine is to wait for is there. */
+  async ready(): Promise<void> {
+    await Promise.all([...this.#characters.values()].map(({ ready }) => ready))
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.reverse()) await Promise.resolve(close()).catch(() => undefined)
+  }
+}
+
 /** Loads files and makes the machine the configuration describes. Throws CodedError with one line for the user. */
 export async function buildMachine(c: Configuration): Promise<BuiltMachine> {
-  const drives = await Promise.all(c.drives.filter((d) => d.interface === 'ide').map(openDrive))
-  const serial = c.serial.map((options) => options && character(options))
-  const terminalIndex = c.serial.findIndex((options) => options?.kind === 'stdio')
+  const opened = new Opened()
+  try {
+    return await build(c, opened)
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+async function build(c: Configuration, opened: Opened): Promise<BuiltMachine> {
+  const drives = await Promise.all(c.drives.filter((d) => d.interface === 'ide' && d.file !== undefined).map((d) => openIde(d as DriveOptions & { file: string }, opened)))
+  const serial = c.serial.map((options) => options && opened.character(options, '-serial'))
+  const debugConsole = c.debugConsole && opened.character(c.debugConsole, '-debugcon')
+  const networks = await openNetworks(c, opened)
+  const devices = await createDevices(c, {
+    cpus: c.smp.cpus, network: networks, character: (options, option) => opened.character(options, option),
+    disk: (drive, option) => {
+      if (drive.file === undefined) throw new CodedError('bad-option', `${option}: drive '${drive.id}' has no file`)
+      return opened.disk({ ...drive, file: drive.file }, true)
+    },
+  })
   const exit = c.devices.find((d) => d.driver === 'isa-debug-exit')
   const cpu = [c.cpu.model, ...c.cpu.add.map((f) => `+${f}`), ...c.cpu.remove.map((f) => `-${f}`)].join(',')
   const firmware = c.kernel === undefined && c.machine.type === 'pc' ? await findFirmware(c.bios) : undefined
   const bios = firmware?.bios ?? c.bios
   const trace = c.log.items.length > 0 ? new TraceFile(c.log.file) : undefined
+  if (trace) opened.closing(() => trace.close())
   const symbols = c.symbols === undefined ? undefined : await loadSymbols(c.symbols)
   const profile = c.profile === undefined ? undefined : new ProfileFile(c.profile, symbols)
+  if (profile) opened.closing(() => profile.close())
   const options: MachineOptions = {
-    board: c.machine.type, acpi: c.machine.acpi, hpet: c.machine.hpet, memory: c.memory, cpus: c.smp.cpus, cpu, serial,
+    board: c.machine.type, acpi: c.machine.acpi, hpet: c.machine.hpet, memory: c.memory, cpus: c.smp.cpus, cpu, serial, devices, drives,
     ...(c.accelerator.threads ? { threads: c.accelerator.threads } : {}),
     bootOrder: letters(c.boot.order), ...(c.boot.once ? { bootOnce: letters(c.boot.once) } : {}),
-    noDisplay: c.vga === 'none', noReboot: c.noReboot, noShutdown: c.noShutdown, ...rtcBase(c.rtc.base), drives: drives.filter((d) => d !== undefined),
+    noDisplay: c.vga === 'none', noReboot: c.noReboot, noShutdown: c.noShutdown, ...rtcBase(c.rtc.base),
     ...(c.kernel === undefined ? {} : { kernel: await load('-kernel', c.kernel), append: c.append }),
     ...(c.initrd === undefined ? {} : { initrd: await load('-initrd', c.initrd) }),
     ...(bios === undefined ? {} : { bios: await load('-bios', bios) }),
     ...(firmware?.vgaBios === undefined ? {} : { vgaBios: await load('-bios', firmware.vgaBios) }),
     // The terminal is all there is to look at: a BIOS that says there is nothing to boot must be heard.
     firmwareOnSerial: c.serial[0]?.kind === 'stdio' && c.serial[0].monitor,
-    ...(c.debugConsole ? { debugConsole: debugConsole(c.debugConsole) } : {}),
+    ...(debugConsole ? { debugConsole } : {}),
     ...(trace ? { trace: { items: c.log.items, write: trace.write } } : {}),
     ...(symbols ? { symbols } : {}), ...(profile ? { profile: profile.profile } : {}),
     ...(exit ? { isaDebugExit: { iobase: exit.iobase, iosize: exit.iosize } } : {}),
   }
-  return {
-    machine: new Machine(options),
-    terminalSerial: terminalIndex < 0 ? undefined : serial[terminalIndex],
-    close: async () => {
-      trace?.close()
-      profile?.close()
-      await Promise.allSettled(drives.flatMap((d) => d ? [d.backend.close()] : []))
-    },
-  }
+  const machine = new Machine(options)
+  await opened.ready()
+  return { machine, terminal: opened.terminal, close: () => opened.close() }
 }
 
-async function openDrive(drive: DriveOptions): Promise<MachineDrive | undefined> {
-  if (drive.file === undefined) return undefined
-  const file = await FileBackend.open(drive.file, drive.readOnly || drive.snapshot || drive.media === 'cdrom', drive.option)
-  return { backend: drive.snapshot && drive.media === 'disk' ? new SnapshotBackend(file) : file, media: drive.media, index: drive.index }
-}
-
-/** The terminal's own port is connected later; a file takes the output. */
-function character(options: CharacterOptions): SerialConsole {
-  const port = new SerialConsole()
-  if (options.kind === 'file') {
-    try {
-      const file = openSync(options.path, 'w')
-      port.onOutput((bytes) => void writeSync(file, bytes))
-    } catch (error) {
-      throw fileError('-serial', options.path, error)
-    }
-  }
-  return port
-}
-
-/** Has no input: on the terminal it only prints. */
-function debugConsole(options: CharacterOptions): SerialConsole {
-  const port = character(options)
-  if (options.kind === 'stdio') port.onOutput((bytes) => void process.stdout.write(bytes.slice()))
-  return port
+async function openIde(drive: DriveOptions & { readonly file: string }, opened: Opened): Promise<MachineDrive> {
+  return { backend: await opened.disk(drive, false), media: drive.media, index: drive.index }
 }
 
 /** The RTC shows UTC unless told otherwise; local time is UTC moved by the host's zone. */

@@ -3,6 +3,7 @@ import { CodedError } from '@entresol/kit'
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file', EACCES: 'permission denied', EPERM: 'permission denied', EISDIR: 'is a directory', EROFS: 'read-only file system',
+  ECONNREFUSED: 'connection refused', EADDRINUSE: 'address in use', ENOTFOUND: 'no such host', EADDRNOTAVAIL: 'not an address of this host', ENXIO: 'nobody is at the other end',
 }
 
 /** One line that says which option, which file and why. */

@@ -11,11 +11,12 @@ const DIED = 1
 
 /** Runs the machine to its end and returns the exit code of the process. */
 export async function run(configuration: Configuration): Promise<number> {
-  const { machine, terminalSerial, close } = await buildMachine(configuration)
+  const { machine, terminal: given, close } = await buildMachine(configuration)
+  const terminalSerial = given?.port
   const monitor = new Monitor(machine, (text) => void process.stdout.write(text))
   let inMonitor = terminalSerial === undefined
   const quit = (): void => void machine.stop()
-  const shared = configuration.serial.some((s) => s?.kind === 'stdio' && s.monitor)
+  const shared = given?.monitor === true
   const usesTerminal = terminalSerial !== undefined || configuration.monitor?.kind === 'stdio'
   const terminal = usesTerminal
     ? new Terminal({

@@ -1,1 +1,26 @@
-export {}
+export { MemoryFiles, resolveName } from './files.ts'
+export type { FileAccess, ImageFiles } from './files.ts'
+export type {
+  BackingReference, CheckResult, ImageBackend, ImageCreateOptions, ImageExtent, ImageFormat, ImageInfo, ImageOpenOptions, ImageOption, ImageSnapshot,
+  ImageSnapshots,
+} from './format.ts'
+export { formats } from './formats.ts'
+export { CACHE_MODES, withCacheMode } from './cache/cache-mode.ts'
+export type { CacheMode, CacheSemantics } from './cache/cache-mode.ts'
+export { chainStatus } from './chain-status.ts'
+export { HttpStore } from './http/http-store.ts'
+export type { HttpStoreOptions } from './http/http-store.ts'
+export { withRemoteFiles } from './http/remote-files.ts'
+export * from './nbd/index.ts'
+export { formatNamed, openImage, probeFormat } from './open.ts'
+export type { OpenImageOptions } from './open.ts'
+export { OpfsStore, opfsFiles } from './opfs/opfs-store.ts'
+export type { PrivateFile, PrivateFolder, SyncAccessHandle } from './opfs/opfs-store.ts'
+export { openOverlay } from './overlay/overlay.ts'
+export { RawImage } from './raw/raw.ts'
+export { MemoryStore } from './stores/memory-store.ts'
+export type { Codec, Codecs } from './support/codecs.ts'
+export { MAX_SIZE, SECTOR, checkAccess, checkBytes, checkSectors, isZero } from './support/range.ts'
+export type { Rate } from './throttle/leaky-bucket.ts'
+export type { ThrottleLimits } from './throttle/limits.ts'
+export { ThrottledBackend } from './throttle/throttled-backend.ts'

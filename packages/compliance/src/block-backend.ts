@@ -1,28 +1,16 @@
 import type { BlockBackend } from '@entresol/interfaces'
 import type { Law, Suite } from './suite.ts'
-import { codeOf, rejectionOf, seededRandom } from './support.ts'
+import { equalBytes as equal, filled, mustReject } from './support.ts'
 
 export interface BlockBackendSubject {
   /** At least 64 KiB. */
   backend: BlockBackend
 }
 
-const filled = (length: number, seed: number): Uint8Array => {
-  const random = seededRandom(seed)
-  return Uint8Array.from({ length }, () => random(256))
-}
-const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, index) => byte === b[index])
-
 async function readBack(backend: BlockBackend, offset: number, length: number): Promise<Uint8Array> {
   const into = new Uint8Array(length).fill(0xee)
   await backend.read(offset, into)
   return into
-}
-
-async function mustReject(action: () => Promise<unknown>, what: string, violated: (detail: string) => void): Promise<void> {
-  const error = await rejectionOf(action)
-  if (error === undefined) violated(`${what} was accepted`)
-  else if (codeOf(error) === undefined) violated(`${what} failed without a code: ${String(error)}`)
 }
 
 const laws: Law<BlockBackendSubject>[] = [
@@ -68,6 +56,9 @@ const laws: Law<BlockBackendSubject>[] = [
       for (const offset of [-512, 1, 511, 0.5, Number.NaN, 2 ** 60]) {
         await mustReject(() => backend.read(offset, new Uint8Array(512)), `a read at ${offset}`, violated)
         await mustReject(() => backend.write(offset, new Uint8Array(512)), `a write at ${offset}`, violated)
+        await mustReject(() => backend.writeZeroes(offset, 512, true), `writeZeroes at ${offset}`, violated)
+        await mustReject(() => backend.discard(offset, 512), `a discard at ${offset}`, violated)
+        await mustReject(() => backend.status(offset, 512), `status at ${offset}`, violated)
       }
       await mustReject(() => backend.read(0, new Uint8Array(100)), 'a read of 100 bytes', violated)
     },
@@ -78,6 +69,7 @@ const laws: Law<BlockBackendSubject>[] = [
       if (!backend.readOnly) return
       const before = await readBack(backend, 0, 512)
       await mustReject(() => backend.write(0, new Uint8Array(512).fill(~before[0]!)), 'a write', violated)
+      await mustReject(() => backend.writeZeroes(0, 512, false), 'writeZeroes', violated)
       await mustReject(() => backend.discard(0, 512), 'a discard', violated)
       if (!equal(await readBack(backend, 0, 512), before)) violated('the data changed')
     },
@@ -122,11 +114,80 @@ const laws: Law<BlockBackendSubject>[] = [
     },
   },
   {
+    name: 'single sectors written at once, with flushes among them, all arrive',
+    async check({ backend }, violated) {
+      if (backend.readOnly) return
+      const sectors = Array.from({ length: 64 }, (_, index) => filled(512, index + 100))
+      await Promise.all(sectors.map((sector, index) => {
+        const write = backend.write((index * 37 % 64) * 512, sector)
+        return index % 8 === 0 ? Promise.all([write, backend.flush()]) : write
+      }))
+      const whole = await readBack(backend, 0, 64 * 512)
+      sectors.forEach((sector, index) => {
+        const at = (index * 37 % 64) * 512
+        if (!equal(whole.subarray(at, at + 512), sector)) violated(`the sector at ${at} is not what was written`)
+      })
+    },
+  },
+  {
+    name: 'writeZeroes leaves zeroes, and nothing else changes',
+    async check({ backend }, violated) {
+      if (backend.readOnly) return
+      for (const unmap of [false, true]) {
+        const data = filled(65536, 5)
+        await backend.write(0, data)
+        for (const [offset, length] of [[1536, 512], [3584, 9728], [61440, 4096]] as const) {
+          await backend.writeZeroes(offset, length, unmap)
+          data.fill(0, offset, offset + length)
+        }
+        if (!equal(await readBack(backend, 0, 65536), data)) violated(`wrong bytes after writeZeroes ${unmap ? 'with' : 'without'} unmap`)
+      }
+    },
+  },
+  {
+    name: 'what is discarded reads as zeroes or as before, and can be written again',
+    async check({ backend }, violated) {
+      if (backend.readOnly) return
+      const data = filled(65536, 6)
+      await backend.write(0, data)
+      await backend.discard(0, 65536)
+      const left = await readBack(backend, 0, 65536)
+      left.forEach((byte, at) => {
+        if (byte !== 0 && byte !== data[at]) violated(`byte ${at} is new`)
+      })
+      await backend.write(8192, data.subarray(0, 1024))
+      left.set(data.subarray(0, 1024), 8192)
+      if (!equal(await readBack(backend, 0, 65536), left)) violated('a write after the discard did not arrive, or disturbed others')
+    },
+  },
+  {
+    name: 'status tells whole sectors, never more than was asked for, and never zero where data is',
+    async check({ backend }, violated) {
+      if (!backend.readOnly) {
+        await backend.writeZeroes(0, 65536, true)
+        await backend.write(4608, new Uint8Array(1024).fill(7))
+        await backend.write(32768, new Uint8Array(512).fill(8))
+      }
+      for (const [start, end] of [[0, 65536], [4608, 5120], [512, 33280]] as const) {
+        for (let at = start; at < end;) {
+          const { length, zero } = await backend.status(at, end - at)
+          if (!(length > 0) || length % 512 !== 0 || length > end - at) return violated(`status of ${end - at} bytes at ${at} has length ${length}`)
+          const bytes = await readBack(backend, at, length)
+          if (zero && bytes.some((byte) => byte !== 0)) violated(`${length} bytes at ${at} are said to be zero`)
+          at += length
+        }
+      }
+    },
+  },
+  {
     name: 'after close every access is refused with a coded error',
     async check({ backend }, violated) {
       await backend.close()
       await mustReject(() => backend.read(0, new Uint8Array(512)), 'a read', violated)
       await mustReject(() => backend.write(0, new Uint8Array(512)), 'a write', violated)
+      await mustReject(() => backend.writeZeroes(0, 512, true), 'writeZeroes', violated)
+      await mustReject(() => backend.flush(), 'a flush', violated)
+      await mustReject(() => backend.status(0, 512), 'status', violated)
     },
   },
 ]

@@ -118,6 +118,8 @@ const laws: Law<GuestMemorySubject>[] = [
       if (!memory.isRam(gpa(ram.start + 4095), 2)) violated('not across a page')
       if (memory.isRam(gpa(ram.start), ram.length + 1)) violated('for one byte too many')
       if (memory.isRam(gpa(hole), 1)) violated('for a hole')
+      // Descriptors of devices have 64-bit addresses, which are no safe integers.
+      if (memory.isRam(gpa(2 ** 64 - 4096), 512) || memory.isRam(gpa(ram.start), 2 ** 53)) violated('at the end of the world')
     },
   },
   {

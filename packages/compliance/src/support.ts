@@ -50,3 +50,18 @@ export async function rejectionOf(action: () => Promise<unknown>): Promise<unkno
 }
 
 export const hex = (value: number): string => `0x${value.toString(16)}`
+
+/** Bytes that look like nothing else; the same seed gives the same ones. */
+export function filled(length: number, seed: number): Uint8Array {
+  const random = seededRandom(seed)
+  return Uint8Array.from({ length }, () => random(256))
+}
+
+export const equalBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, index) => byte === b[index])
+
+/** It is a violation if `action` succeeds, or fails without a code. */
+export async function mustReject(action: () => Promise<unknown>, what: string, violated: (detail: string) => void): Promise<void> {
+  const error = await rejectionOf(action)
+  if (error === undefined) violated(`${what} was accepted`)
+  else if (codeOf(error) === undefined) violated(`${what} failed without a code: ${String(error)}`)
+}

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import {
-  blockBackendSuite, busDeviceSuite, clockSuite, describeSuite, findViolations, guestMemorySuite, interruptSourceSuite, machineMemorySuite,
+  blockBackendSuite, busDeviceSuite, byteStoreSuite, clockSuite, describeSuite, findViolations, guestMemorySuite, interruptSourceSuite, machineMemorySuite,
   pageWalkerSuite, physicalMapSuite,
 } from '../src/index.ts'
 import type { BusDeviceSubject, GuestMemorySubject, PageWalkerSubject, PhysicalMapSubject } from '../src/index.ts'
 import { GoodDevice, brokenDevices } from './shelf/devices.ts'
+import { DISK_BUGS, STORE_BUGS, ShelfDisk, ShelfStore } from './shelf/disks.ts'
 import { SimpleGuest, SimpleMachine, type MemoryBug } from './shelf/memories.ts'
-import { CLOCK_BUGS, DISK_BUGS, SOURCE_BUGS, ShelfClock, ShelfDisk, ShelfSource } from './shelf/peers.ts'
+import { CLOCK_BUGS, SOURCE_BUGS, ShelfClock, ShelfSource } from './shelf/peers.ts'
 import { ShelfWalker, WALKER_BUGS, type WalkerBug } from './shelf/walker.ts'
 
 const device = (create: BusDeviceSubject['create']) => (): BusDeviceSubject => ({ create, vocabulary: [0xff], accesses: 400 })
@@ -38,6 +39,8 @@ describe('a compliant implementation passes', () => {
   describeSuite(machineMemorySuite, () => ({ memory: new SimpleMachine(8) }), { describe, it })
   describeSuite(blockBackendSuite, () => ({ backend: new ShelfDisk() }), { describe, it })
   describeSuite(blockBackendSuite, () => ({ backend: new ShelfDisk(undefined, true) }), { describe, it })
+  describeSuite(byteStoreSuite, () => ({ store: new ShelfStore() }), { describe, it })
+  describeSuite(byteStoreSuite, () => ({ store: new ShelfStore(undefined, true) }), { describe, it })
   describeSuite(clockSuite, () => clock(), { describe, it })
   describeSuite(interruptSourceSuite, () => source(), { describe, it })
 })
@@ -106,6 +109,12 @@ describe('MachineMemory: every broken allocator is rejected', () => {
 describe('BlockBackend: every broken disk is rejected', () => {
   it.each(DISK_BUGS)('%s', async (bug) => {
     expect(await findViolations(blockBackendSuite, () => ({ backend: new ShelfDisk(bug, bug === 'writable-anyway') }))).not.toEqual([])
+  })
+})
+
+describe('ByteStore: every broken store is rejected', () => {
+  it.each(STORE_BUGS)('%s', async (bug) => {
+    expect(await findViolations(byteStoreSuite, () => ({ store: new ShelfStore(bug, bug === 'writable-anyway') }))).not.toEqual([])
   })
 })
 

@@ -1,1 +1,2 @@
 export { CodedError } from './errors.ts'
+export { nearest, suggestion } from './words.ts'

@@ -1,5 +1,6 @@
 import type { TraceItem } from '@entresol/cpu'
 import type { BlockBackend, CharacterPort } from '@entresol/interfaces'
+import type { DeviceOptions } from './devices/options.ts'
 import type { GuestProfile } from './profile/guest-profile.ts'
 import type { KernelSymbols } from './profile/kernel-symbols.ts'
 
@@ -39,6 +40,8 @@ export interface MachineOptions {
   /** Option ROM of the display, e.g. the vgabios. */
   readonly vgaBios?: Uint8Array
   readonly drives?: readonly DriveOptions[]
+  /** Devices beside the board's own. */
+  readonly devices?: readonly DeviceOptions[]
   /** Boot order for firmware: `c` disk, `d` CD-ROM. Default `cd`. */
   readonly bootOrder?: string
   /** Boot order of the first start only. */

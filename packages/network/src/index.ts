@@ -1,1 +1,6 @@
-export {}
+export * from './codec/index.ts'
+export * from './nat/index.ts'
+export * from './links/index.ts'
+export * from './pcap/index.ts'
+export * from './switch/index.ts'
+export * from './vxlan/index.ts'

@@ -44,12 +44,14 @@ const arrowsRule = {
 }
 
 const portableRule = {
-  meta: { type: 'problem', schema: [], docs: { description: 'The source of a package runs in browsers too, unless its package.json says "runtime": "node".' } },
+  meta: { type: 'problem', schema: [], docs: { description: 'The source of a package runs in browsers too, but for folders called node, unless its package.json says "runtime": "node".' } },
   create(context) {
     const folder = packageFolder(context.filename)
     const own = known(context.cwd).find(workspace => workspace.folder === folder)
     if (own === undefined || own.runtime === 'node' || !context.filename.startsWith(join(own.folder, 'src') + sep)) return {}
     if (!own.folder.startsWith(join(context.cwd, 'packages') + sep)) return {}
+    // A subpath of its own for Node, as @entresol/network/node is.
+    if (relative(own.folder, dirname(context.filename)).split(sep).includes('node')) return {}
     return everyImport(source => {
       if (String(source?.value).startsWith('node:')) context.report({ node: source, message: `${own.name} also runs in browsers: no ${source.value} here.` })
     })

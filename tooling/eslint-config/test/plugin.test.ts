@@ -47,10 +47,11 @@ describe('imports between packages', () => {
   })
 })
 
-test('the source of a package has no Node module, its tests and the apps may', () => {
+test('the source of a package has no Node module, its tests, its folders called node and the apps may', () => {
   const code = "import { readFileSync } from 'node:fs'"
   expect(messages('packages/io/src/a.ts', code)).toHaveLength(1)
   expect(messages('apps/kvm/src/a.ts', code)).toEqual([])
+  expect(messages('packages/network/src/node/a.ts', code)).toEqual([])
   expect(messages('packages/io/test/a.test.ts', code)).toEqual([])
 })
 

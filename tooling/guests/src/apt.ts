@@ -104,6 +104,15 @@ export async function download(name: string, architecture: Architecture, folder:
   return join(folder, file)
 }
 
+/** Where the lists that know `name` come from, as lines of a sources.list. */
+export async function sources(name: string, architecture: Architecture): Promise<string[]> {
+  const setup = await setupFor(name, architecture, false)
+  const lines = await run('apt-get', [
+    ...setup.options, 'indextargets', '--format', 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)', 'Created-By: Packages', 'Origin: Debian'
+  ])
+  return [...new Set(lines.split('\n').filter(line => line !== ''))]
+}
+
 /** The package a meta package stands for: the first name in its Depends that starts with `prefix`. */
 export async function dependency(meta: string, prefix: string, architecture: Architecture): Promise<string> {
   const setup = await setupFor(meta, architecture, false)

@@ -24,7 +24,8 @@ const SHELL = {
 const CHECKS: readonly Expectation[] = [
   { name: 'cloud', ...SHELL }, { name: 'generic', ...SHELL }, { name: 'i386', ...SHELL, program: 'qemu-system-i386' },
   { name: 'grub-disk', ...SHELL }, { name: 'grub-cd', ...SHELL },
-  { name: 'netboot', up: /Choose language|Select a language/ }, { name: 'memtest', up: /Pass[\s\S]*Test/ }
+  { name: 'netboot', up: /Choose language|Select a language/ }, { name: 'memtest', up: /Pass[\s\S]*Test/ },
+  { name: 'debian', up: /debian login: $/ }
 ]
 const LIMIT_SECONDS = 100
 

@@ -13,14 +13,18 @@ export interface BootFiles {
   readonly commandLine: string
 }
 
-const SECTOR = 512
+export const SECTOR = 512
 /** The first partition starts at 1 MiB, as everybody's does; GRUB's core image lies in the gap behind the MBR. */
-const PARTITION_START = 2048
+export const PARTITION_START = 2048
+/** Partition types. */
+const FAT16_LBA = 0x0e
+export const LINUX_FILE_SYSTEM = 0x83
 
 /** Modules built into the core image, so that the volume needs none. */
 const MODULES = ['biosdisk', 'normal', 'configfile', 'linux', 'serial', 'terminal', 'echo', 'ls', 'cat', 'test', 'halt', 'reboot', 'search']
 
-function configuration(commandLine: string): Uint8Array {
+/** grub.cfg: one entry, on the serial port and the screen. */
+export function configuration(commandLine: string): Uint8Array {
   return new TextEncoder().encode(`serial --unit=0 --speed=115200
 terminal_input serial console
 terminal_output serial console
@@ -53,29 +57,39 @@ async function coreImage(format: 'i386-pc' | 'i386-pc-eltorito', prefix: string,
   }
 }
 
-/** A raw disk: GRUB's MBR, its core image behind it, and a FAT16 partition with kernel, initramfs and grub.cfg. */
-export async function grubDisk(files: BootFiles): Promise<Uint8Array> {
+/**
+ * What stands before the first partition of a disk that GRUB boots: MBR with one active partition of `type` and `sectors` from PARTITION_START on,
+ * and GRUB's core image, which looks for the rest of GRUB at `prefix`.
+ */
+export async function bootArea(prefix: string, modules: readonly string[], type: number, sectors: number): Promise<Uint8Array> {
   const images = await unpacked({ name: 'grub-pc-bin', architecture: 'amd64', files: ['./usr/lib/grub/i386-pc/*'] })
   const mbr = await readFile(await fileOf(images, /i386-pc\/boot\.img$/))
-  const core = await coreImage('i386-pc', '(hd0,msdos1)/', ['part_msdos', 'fat'])
+  const core = await coreImage('i386-pc', prefix, modules)
   if (mbr.length !== SECTOR || core.length > (PARTITION_START - 1) * SECTOR) throw new CodedError('bad-image', 'GRUB does not fit before the partition')
+  const area = new Uint8Array(PARTITION_START * SECTOR)
+  // boot.img loads the core image from sector 1 unless it is told otherwise, and diskboot.img the rest of it from sector 2.
+  area.set(mbr)
+  area.set(core, SECTOR)
+  const view = new DataView(area.buffer)
+  // boot.img has code for floppies where a disk has its partition table.
+  area.fill(0, 0x1b8, 510)
+  view.setUint32(0x1b8, 0x454e5452, true)
+  area.set([0x80, 0xfe, 0xff, 0xff, type, 0xfe, 0xff, 0xff], 0x1be)
+  view.setUint32(0x1c6, PARTITION_START, true)
+  view.setUint32(0x1ca, sectors, true)
+  area.set([0x55, 0xaa], 510)
+  return area
+}
+
+/** A raw disk: GRUB's MBR, its core image behind it, and a FAT16 partition with kernel, initramfs and grub.cfg. */
+export async function grubDisk(files: BootFiles): Promise<Uint8Array> {
   const volume = fat16([
     { name: 'VMLINUZ', data: files.kernel }, { name: 'INITRD.IMG', data: files.initrd }, { name: 'GRUB.CFG', data: configuration(files.commandLine) }
   ], PARTITION_START)
-
-  const disk = new Uint8Array(PARTITION_START * SECTOR + volume.length)
-  // boot.img loads the core image from sector 1 unless it is told otherwise, and diskboot.img the rest of it from sector 2.
-  disk.set(mbr)
-  disk.set(core, SECTOR)
-  disk.set(volume, PARTITION_START * SECTOR)
-  const view = new DataView(disk.buffer)
-  // boot.img has code for floppies where a disk has its partition table.
-  disk.fill(0, 0x1b8, 510)
-  view.setUint32(0x1b8, 0x454e5452, true)
-  disk.set([0x80, 0xfe, 0xff, 0xff, 0x0e, 0xfe, 0xff, 0xff], 0x1be)
-  view.setUint32(0x1c6, PARTITION_START, true)
-  view.setUint32(0x1ca, volume.length / SECTOR, true)
-  disk.set([0x55, 0xaa], 510)
+  const area = await bootArea('(hd0,msdos1)/', ['part_msdos', 'fat'], FAT16_LBA, volume.length / SECTOR)
+  const disk = new Uint8Array(area.length + volume.length)
+  disk.set(area)
+  disk.set(volume, area.length)
   return disk
 }
 

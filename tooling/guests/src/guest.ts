@@ -4,10 +4,12 @@ import { CodedError } from '@entresol/kit'
 import type { CpioEntry } from '@entresol/loader'
 import type { Architecture } from './apt.ts'
 import { publishFile } from './cache.ts'
+import { debianDisk } from './debian.ts'
 import { grubCd, grubDisk } from './grub.ts'
 import { buildInitramfs } from './initramfs.ts'
 import { isolinuxCd } from './isolinux.ts'
 import { fileOf, treeEntries, unpacked, unpackedTree } from './packages.ts'
+import { repository } from './repository.ts'
 
 /** Paths of a guest's files, and how it is meant to be started. */
 export interface Guest {
@@ -31,7 +33,8 @@ export interface GuestOptions {
   readonly with32Bit?: boolean
 }
 
-export const GUEST_NAMES = ['cloud', 'generic', 'i386', 'bench', 'bench-i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd', 'isolinux-cd'] as const
+export const GUEST_NAMES = ['cloud', 'generic', 'adapters', 'i386', 'bench', 'bench-i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd',
+  'isolinux-cd', 'debian', 'debian-generic', 'repository'] as const
 export type GuestName = typeof GUEST_NAMES[number]
 
 const SERIAL = 'console=ttyS0'
@@ -44,11 +47,14 @@ async function kernel(name: string, architecture: Architecture): Promise<string>
   return fileOf(await unpacked({ name, architecture, follow: 'linux-image-', files: ['./boot/vmlinuz*'] }), /boot\/vmlinuz/)
 }
 
+/** Small programs that no guest has: to be installed in one. */
+const REPOSITORY_PACKAGES = ['hello', 'tree']
+
 /** A kernel with our busybox initramfs. */
 async function shellGuest(
-  name: GuestName, image: string, architecture: Architecture, options: GuestOptions, archive: string = 'initramfs'
+  name: GuestName, image: string, architecture: Architecture, options: GuestOptions, archive: string = 'initramfs', path?: string
 ): Promise<Guest> {
-  const path = await kernel(image, architecture)
+  path ??= await kernel(image, architecture)
   const with32Bit = architecture === 'amd64' && (options.with32Bit ?? false)
   const initramfs = await buildInitramfs({
     busybox: await busybox(architecture), ...(with32Bit ? { busybox32: await busybox('i386') } : {}),
@@ -57,6 +63,21 @@ async function shellGuest(
   // Named by content: two callers with different extra files never see each other's image.
   const variant = `${architecture}-${createHash('sha256').update(initramfs).digest('hex').slice(0, 12)}`
   return { name, kernel: path, initrd: await publishFile(`images/${archive}-${variant}.cpio`, initramfs), commandLine: SERIAL, files: {} }
+}
+
+/** Drivers of network adapters that are no virtio, in the order they are loaded. */
+const ADAPTER_MODULES = ['mii', 'e1000', '8139cp', '8139too']
+
+/** The generic kernel with drivers of network adapters in /lib/modules. Kernel and modules come from one package: they only fit each other. */
+async function adapters(name: GuestName, options: GuestOptions): Promise<Guest> {
+  const image = 'linux-image-amd64'
+  const files = ['./boot/vmlinuz*', ...ADAPTER_MODULES.map(module => `./lib/modules/*/kernel/drivers/net/*${module}.ko*`)]
+  const folder = await unpacked({ name: image, as: `${image}+adapters`, architecture: 'amd64', follow: 'linux-image-', files })
+  const extra = await Promise.all(ADAPTER_MODULES.map(async (module): Promise<CpioEntry> => {
+    return { path: `lib/modules/${module}.ko`, kind: 'file', data: await readFile(await fileOf(folder, new RegExp(`/${module}\\.ko$`))) }
+  }))
+  return shellGuest(name, image, 'amd64', { ...options, extra: [...extra, ...options.extra ?? []] }, 'adapters',
+    await fileOf(folder, /boot\/vmlinuz/))
 }
 
 /** Debian's own programs that a comparison of machines runs (`tooling/bench`). */
@@ -100,19 +121,25 @@ async function bootImage(name: 'grub-disk' | 'grub-cd' | 'isolinux-cd', options:
   return { name, cdrom: await publishFile(`images/${name}.iso`, cd), files: {} }
 }
 
+async function debian(name: GuestName, kernel: string): Promise<Guest> {
+  const { raw, qcow2, key, ...boot } = await debianDisk(kernel)
+  return { name, ...boot, disk: raw, files: { key, ...(qcow2 === undefined ? {} : { qcow2 }) } }
+}
+
 function isGuestName(name: string): name is GuestName {
   return (GUEST_NAMES as readonly string[]).includes(name)
 }
 
 /**
  * Fetches what a guest needs (once; later calls work offline) and builds its images. Progress goes to standard error. Throws
- * CodedError: `no-such-guest`, `no-apt`, `no-package-lists`, `no-package`, `tool-failed`.
+ * CodedError: `no-such-guest`, `needs-root`, `no-apt`, `no-package-lists`, `no-package`, `tool-failed`.
  */
 export async function guest(name: string, options: GuestOptions = {}): Promise<Guest> {
   if (!isGuestName(name)) throw new CodedError('no-such-guest', `no guest ${JSON.stringify(name)}; there are ${GUEST_NAMES.join(', ')}`)
   switch (name) {
     case 'cloud': return shellGuest(name, 'linux-image-cloud-amd64', 'amd64', options)
     case 'generic': return shellGuest(name, 'linux-image-amd64', 'amd64', options)
+    case 'adapters': return adapters(name, options)
     case 'i386': return shellGuest(name, 'linux-image-686', 'i386', options)
     case 'bench': return benchGuest(name, 'linux-image-cloud-amd64', 'amd64', options)
     case 'bench-i386': return benchGuest(name, 'linux-image-686', 'i386', options)
@@ -123,5 +150,8 @@ export async function guest(name: string, options: GuestOptions = {}): Promise<G
     case 'grub-disk':
     case 'grub-cd':
     case 'isolinux-cd': return bootImage(name, options)
+    case 'debian': return debian(name, 'linux-image-cloud-amd64')
+    case 'repository': return { name, files: { folder: await repository(REPOSITORY_PACKAGES, 'amd64') } }
+    case 'debian-generic': return debian(name, 'linux-image-amd64')
   }
 }

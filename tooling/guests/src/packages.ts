@@ -11,14 +11,16 @@ export interface PackageRequest {
   readonly architecture: Architecture
   /** Take the first dependency with this prefix instead of the package itself (meta packages). */
   readonly follow?: string
+  /** Name of the folder, where one package is unpacked in more than one way; default the package's. */
+  readonly as?: string
   /** What to unpack, as tar patterns ("./boot/vmlinuz*"); a kernel package's modules are a few hundred MB nobody asked for. */
   readonly files: readonly string[]
 }
 
 /** Fetches a package and unpacks the wanted files; returns the folder. Nothing is installed, and what is there is not fetched again. */
 export async function unpacked(request: PackageRequest): Promise<string> {
-  const { name, architecture, files } = request
-  const folder = join(cacheFolder(), 'packages', architecture, name)
+  const { name, architecture, files, as = name } = request
+  const folder = join(cacheFolder(), 'packages', architecture, as)
   if (await exists(folder)) return folder
   const real = request.follow === undefined ? name : await dependency(name, request.follow, architecture)
   return publish(folder, async temporary => {

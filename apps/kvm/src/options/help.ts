@@ -11,7 +11,7 @@ export function helpText(program: string): string {
   const groups = GROUPS.map(group => `${group}:\n${OPTIONS.filter(option => option.group === group).map(entry).join('')}`)
   return `usage: ${program} [options] [disk_image]
 
-'disk_image' is a raw hard disk image for IDE hard disk 0. Options take one dash or two.
+'disk_image' is a hard disk image for IDE hard disk 0. Options take one dash or two.
 
 ${groups.join('\n')}
 During emulation with -nographic or -serial mon:stdio these keys are useful:

@@ -1,6 +1,8 @@
+import { parseCharacter } from './character.ts'
 import { type CharacterOptions, type Configuration, DEFAULT_VOCABULARY, type Vocabulary } from './configuration.ts'
-import { type Draft, newDraft } from './draft.ts'
-import { assignIndices, shortDrive } from './drive.ts'
+import { connect } from './connect.ts'
+import { type Draft, type LaterOption, newDraft } from './draft.ts'
+import { shortDrive } from './drive.ts'
 import { helpText } from './help.ts'
 import { type Option, OPTIONS } from './table.ts'
 import { badOption, suggestion } from './words.ts'
@@ -34,15 +36,17 @@ export function parseCommandLine(argv: readonly string[], vocabulary: Vocabulary
 }
 
 function finish(draft: Draft): Configuration {
-  const { machine, accelerator, cpu, memory, smp, kernel, initrd, bios, boot, devices, debugConsole, rtc, name } = draft
+  const { machine, accelerator, cpu, memory, smp, kernel, initrd, bios, boot, rtc, name } = draft
   if (draft.print === undefined) {
     if (kernel === undefined && initrd !== undefined) throw badOption('-initrd', 'is only for a kernel given with -kernel')
     if (kernel === undefined && draft.append !== undefined) throw badOption('-append', 'is only for a kernel given with -kernel')
   }
   const characters = terminal(draft)
+  // A command line that asks for a list may be wrong otherwise.
+  const connected = draft.print === undefined ? connect(draft) : { drives: [], netdevs: [], shares: [], objects: [], devices: [] }
   return {
     machine, accelerator, cpu, memory, smp, kernel, initrd, append: draft.append ?? '', bios, boot,
-    drives: assignIndices(draft.drives), devices, ...characters, debugConsole, display: 'none',
+    ...connected, ...characters, display: 'none',
     vga: draft.vga ?? (draft.noDefaults || machine.type === 'microvm' ? 'none' : 'std'), rtc, name,
     noReboot: draft.noReboot, noShutdown: draft.noShutdown, noDefaults: draft.noDefaults, startPaused: draft.startPaused,
     log: { items: [...new Set(draft.logItems)], file: draft.logFile },
@@ -54,13 +58,17 @@ function finish(draft: Draft): Configuration {
  * Who gets the terminal. Without a window to show a screen in, the first serial port is the only way to see the guest, so it has the
  * terminal (with the monitor) unless the command line gives either away or says -nodefaults without -nographic.
  */
-function terminal(draft: Draft): Pick<Configuration, 'serial' | 'monitor'> {
-  const monitor = draft.monitor === 'none' ? undefined : draft.monitor
-  const byHand = draft.serial.length > 0
-  const free = monitor?.kind !== 'stdio' && draft.debugConsole?.kind !== 'stdio'
-  const automatic = !byHand && free && (draft.noGraphic || !draft.noDefaults)
-  const serial = automatic ? [{ kind: 'stdio', monitor: draft.monitor === undefined } as const] : draft.serial
-  const users: (CharacterOptions | undefined)[] = [...serial, monitor, draft.debugConsole]
-  if (users.filter(user => user?.kind === 'stdio').length > 1) throw badOption('stdio', 'only one of -serial, -monitor and -debugcon can have it')
-  return { serial, monitor }
+function terminal(draft: Draft): Pick<Configuration, 'serial' | 'monitor' | 'debugConsole' | 'chardevs'> {
+  const chardevs = new Map(draft.chardevs.map(({ id, character }) => [id, character]))
+  const read = (later: LaterOption): CharacterOptions | undefined => parseCharacter(later.option, later.value, chardevs)
+  const monitor = draft.monitor && read(draft.monitor)
+  const debugConsole = draft.debugConsole && read(draft.debugConsole)
+  const given = draft.serial.map(read)
+  const others = [monitor, debugConsole, ...chardevs.values()]
+  const automatic = given.length === 0 && !others.some(user => user?.kind === 'stdio') && (draft.noGraphic || !draft.noDefaults)
+  const serial = automatic ? [{ kind: 'stdio', monitor: draft.monitor === undefined } as const] : given
+  // One that -chardev named and another option uses is one user.
+  const users = new Set([...serial, ...others].filter(user => user?.kind === 'stdio'))
+  if (users.size > 1) throw badOption('stdio', 'only one of -serial, -monitor, -debugcon and -chardev can have it')
+  return { serial, monitor, debugConsole, chardevs }
 }

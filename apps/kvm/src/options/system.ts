@@ -1,12 +1,11 @@
-import type { BootDevice, Configuration, DeviceOptions, LogItem } from './configuration.ts'
+import type { BootDevice, Configuration, LogItem } from './configuration.ts'
 import { LOG_ITEMS, MAX_MEMORY, MIN_MEMORY } from './configuration.ts'
 import type { Draft } from './draft.ts'
-import { integer, keyValues, onOff, sizeInBytes } from './values.ts'
+import { keyValues, onOff, sizeInBytes } from './values.ts'
 import { badOption, oneOf, suggestion } from './words.ts'
 
 export const MACHINE_TYPES = ['pc', 'microvm'] as const
 export const ACCELERATORS = ['soft'] as const
-export const DEVICES = ['isa-debug-exit'] as const
 
 /** -accel [accel=]soft[,thread=single|multi] */
 export function parseAccelerator(option: string, text: string, accelerator: Draft['accelerator']): Draft['accelerator'] {
@@ -60,15 +59,6 @@ export function parseBoot(option: string, text: string, boot: Configuration['boo
     else onOff(option, key, value)
   }
   return next
-}
-
-/** -device driver[,property=value…] */
-export function parseDevice(option: string, text: string): DeviceOptions {
-  const driver = oneOf(option, 'device', text.split(',')[0]!, DEVICES)
-  const values = new Map(keyValues(option, text, ['driver', 'iobase', 'iosize'], 'driver'))
-  const iosize = integer(option, 'iosize', values.get('iosize') ?? '2', 1, 4)
-  if (iosize === 3) throw badOption(option, 'iosize 3 is not 1, 2 or 4')
-  return { driver, iobase: integer(option, 'iobase', values.get('iobase') ?? '0x501', 0, 0x10000 - iosize), iosize }
 }
 
 /** -rtc base=utc|localtime|date[,clock=host|vm] */

@@ -1,9 +1,14 @@
-import { parseCharacter } from './character.ts'
+import { parseBlockdev } from './blockdev.ts'
+import { CHARDEVS, parseChardev } from './character.ts'
 import { LOG_ITEMS } from './configuration.ts'
+import { driverNamed } from './device.ts'
 import type { Draft } from './draft.ts'
 import { parseDrive, shortDrive } from './drive.ts'
+import { driverList, propertyList } from './drivers.ts'
+import { NETDEVS, NIC_MODELS, parseNet, parseNetdev, parseNic } from './network.ts'
+import { OBJECTS, parseFsdev, parseObject, parseVirtfs } from './objects.ts'
 import { parseCpu, parseSmp } from './processor.ts'
-import { ACCELERATORS, DEVICES, MACHINE_TYPES, parseAccelerator, parseBoot, parseDevice, parseLog, parseMachine, parseMemory, parseName, parseRtc } from './system.ts'
+import { ACCELERATORS, MACHINE_TYPES, parseAccelerator, parseBoot, parseLog, parseMachine, parseMemory, parseName, parseRtc } from './system.ts'
 import { badOption, oneOf } from './words.ts'
 
 export const GROUPS = [
@@ -40,7 +45,7 @@ function path(set: (draft: Draft, value: string) => void): Option['apply'] {
 }
 
 const disk = (name: string, index: number): Option => ({
-  names: [name], argument: 'file', group: 'Block device options', help: `raw image of IDE disk ${index}`,
+  names: [name], argument: 'file', group: 'Block device options', help: `image of IDE disk ${index}`,
   apply: (draft, value, option) => { draft.drives.push(shortDrive(option, value, 'disk', index)) }
 })
 
@@ -77,8 +82,17 @@ export const OPTIONS: readonly Option[] = [
     apply: (draft, value, option) => { draft.boot = parseBoot(option, value, draft.boot) }
   },
   {
-    names: ['device'], argument: 'driver[,property=value...]', group: 'Standard options', help: 'add a device: isa-debug-exit,iobase=n,iosize=n',
-    apply: orHelp('Devices', () => DEVICES, (draft, value, option) => { draft.devices.push(parseDevice(option, value)) })
+    names: ['device'], argument: 'driver[,property=value...]', group: 'Standard options', help: 'add a device; -device help lists them, -device NAME,help its properties',
+    apply: (draft, value, option) => {
+      const [name = '', second] = value.split(',')
+      if (name === 'help' || name === '?') draft.print ??= driverList()
+      else if (second === 'help' || second === '?') draft.print ??= propertyList(name, driverNamed(option, name))
+      else draft.rawDevices.push({ option, value })
+    }
+  },
+  {
+    names: ['object'], argument: 'type,id=name[,property=value...]', group: 'Standard options', help: 'rng-random or rng-builtin for virtio-rng, filter-dump for a netdev',
+    apply: orHelp('Objects', () => Object.keys(OBJECTS), (draft, value, option) => { draft.objects.push(parseObject(option, value)) })
   },
   {
     names: ['rtc'], argument: '[base=utc|localtime|date][,clock=host|vm]', group: 'Standard options', help: 'what the real-time clock shows at start',
@@ -94,8 +108,28 @@ export const OPTIONS: readonly Option[] = [
     apply: (draft, value, option) => { draft.drives.push(shortDrive(option, value, 'cdrom', 2)) }
   },
   {
-    names: ['drive'], argument: '[file=f][,if=ide|none][,index=n][,media=disk|cdrom][,format=raw][,snapshot=on|off][,readonly=on|off][,id=name]',
-    group: 'Block device options', help: 'add a drive', apply: (draft, value, option) => { draft.drives.push(parseDrive(option, value)) }
+    names: ['drive'],
+    argument: '[file=f][,if=ide|virtio|none][,index=n][,media=disk|cdrom][,format=raw|qcow2|...][,snapshot=on|off][,readonly=on|off][,id=name]'
+      + '[,serial=s][,cache=mode][,discard=unmap][,detect-zeroes=on|unmap][,throttling.bps-total=n...]',
+    group: 'Block device options', help: 'add a drive; the file may be nbd://HOST/EXPORT or http(s)://', apply: (draft, value, option) => { draft.drives.push(parseDrive(option, value)) }
+  },
+  {
+    names: ['blockdev'], argument: '[driver=]format,node-name=name[,file.driver=file,file.filename=f...]', group: 'Block device options',
+    help: 'add an image for a -device to show, also as JSON', apply: (draft, value, option) => { draft.drives.push(parseBlockdev(option, value, draft.drives)) }
+  },
+  { names: ['snapshot'], group: 'Block device options', help: 'snapshot=on for all drives', apply: draft => { draft.snapshot = true } },
+  {
+    names: ['fsdev'], argument: 'local,id=name,path=folder,security_model=none|passthrough[,readonly=on|off]', group: 'Block device options',
+    help: 'a folder of the host for -device virtio-9p-pci,fsdev=', apply: (draft, value, option) => { draft.shares.push(parseFsdev(option, value)) }
+  },
+  {
+    names: ['virtfs'], argument: 'local,path=folder,mount_tag=tag,security_model=none|passthrough[,readonly=on|off]', group: 'Block device options',
+    help: 'a folder of the host with its device: mount -t 9p -o trans=virtio TAG /mnt',
+    apply: (draft, value, option) => {
+      const { share, mountTag } = parseVirtfs(option, value)
+      draft.shares.push(share)
+      draft.mounts.push({ share: share.id, mountTag, option: `${option} ${value}` })
+    }
   },
   {
     names: ['nographic'], group: 'Display options', help: 'no display; the first serial port and the monitor share the terminal (Ctrl-A H: keys)',
@@ -110,21 +144,56 @@ export const OPTIONS: readonly Option[] = [
     apply: (draft, value, option) => { draft.vga = oneOf(option, 'card', value, ['std', 'none'] as const) }
   },
   {
-    names: ['net', 'nic'], argument: 'none', group: 'Network options', help: 'no network card; there is none yet',
-    apply: (_draft, value, option) => { oneOf(option, 'network', value, ['none']) }
+    names: ['nic'], argument: 'none|user|socket|tap[,model=virtio|e1000|rtl8139][,mac=addr][,option of the back-end...]', group: 'Network options',
+    help: 'add a card and what it is plugged into (default on pc: -nic user)',
+    apply: orHelp('Cards', () => Object.keys(NIC_MODELS), (draft, value, option) => {
+      if (value === 'none') draft.noNetwork = true
+      else {
+        const { nic, netdev } = parseNic(option, value, `net${draft.nics.length}`)
+        draft.nics.push(nic)
+        draft.netdevs.push(netdev)
+      }
+    })
   },
   {
-    names: ['serial'], argument: 'stdio|mon:stdio|null|none|file:path', group: 'Character device options',
-    help: 'connect the next serial port; mon: shares it with the monitor',
-    apply: (draft, value, option) => { draft.serial.push(parseCharacter(option, value)) }
+    names: ['netdev'], argument: 'user|socket|tap|hubport|vxlan,id=name[,option...]', group: 'Network options',
+    help: 'a network for -device virtio-net-pci,netdev=: user[,hostfwd=tcp::2222-:22][,restrict=on][,net=addr/bits]...',
+    apply: (draft, value, option) => {
+      if (value === 'help' || value === '?') {
+        draft.print ??= `Network back-ends:\n${Object.entries(NETDEVS).map(([name, keys]) => `  ${name},id=name,${keys.map(key => `${key}=`).join(',')}\n`).join('')}`
+      } else draft.netdevs.push(parseNetdev(option, value))
+    }
+  },
+  {
+    names: ['net'], argument: 'none|nic|user|socket|tap[,option...]', group: 'Network options', help: 'older form: one card and one back-end meet',
+    apply: (draft, value, option) => {
+      if (value === 'none') draft.noNetwork = true
+      else {
+        const parsed = parseNet(option, value)
+        if ('nic' in parsed) draft.netNics.push(parsed.nic)
+        else draft.netBackends.push(parsed.netdev)
+      }
+    }
+  },
+  {
+    names: ['chardev'], argument: 'stdio|null|file|pipe|socket,id=name[,option...]', group: 'Character device options',
+    help: 'a character device for -serial chardev:name and -device virtserialport,chardev=name',
+    apply: orHelp('Character devices', () => Object.entries(CHARDEVS).map(([name, keys]) => [`${name},id=name`, ...keys.map(key => `${key}=`)].join(',')), (draft, value, option) => {
+      draft.chardevs.push(parseChardev(option, value))
+    })
+  },
+  {
+    names: ['serial'], argument: 'stdio|mon:stdio|null|none|file:path|pipe:path|tcp:host:port|unix:path|chardev:id', group: 'Character device options',
+    help: 'connect the next serial port; mon: shares it with the monitor; sockets take ,server=on,wait=off',
+    apply: (draft, value, option) => { draft.serial.push({ option, value }) }
   },
   {
     names: ['monitor'], argument: 'stdio|null|none|file:path', group: 'Character device options', help: 'connect the monitor',
-    apply: (draft, value, option) => { draft.monitor = parseCharacter(option, value) ?? 'none' }
+    apply: (draft, value, option) => { draft.monitor = { option, value } }
   },
   {
     names: ['debugcon'], argument: 'stdio|null|file:path', group: 'Character device options', help: 'connect the debug console at port 0xe9',
-    apply: (draft, value, option) => { draft.debugConsole = parseCharacter(option, value) }
+    apply: (draft, value, option) => { draft.debugConsole = { option, value } }
   },
   {
     names: ['kernel'], argument: 'file', group: 'Linux/Multiboot boot specific', help: 'bzImage, PVH, ELF or multiboot kernel',

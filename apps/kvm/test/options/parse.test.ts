@@ -29,7 +29,9 @@ describe('command line', () => {
 
   test('one dash and two mean the same for every option', () => {
     for (const { names, argument } of OPTIONS) {
-      const values = argument === undefined ? [] : ['none', 'soft', 'pc', 'max', '1', 'd', 'isa-debug-exit', 'base=utc', 'exec', 'null', 'f', 'file=f']
+      const values = argument === undefined ? [] : ['none', 'soft', 'pc', 'max', '1', 'd', 'isa-debug-exit', 'base=utc', 'exec', 'null', 'f', 'file=f', 'user,id=n',
+        'null,id=c', 'rng-builtin,id=r', 'raw,node-name=b,file.driver=file,file.filename=f', 'local,id=s,path=/,security_model=none',
+        'local,path=/,mount_tag=t,security_model=none']
       const value = values.find(candidate => {
         try {
           parseCommandLine(['-kernel', 'k', `-${names[0]}`, candidate])
@@ -64,12 +66,51 @@ describe('command line', () => {
     ['-smp 0', '-smp: cpus 0 is not between 1 and 64'],
     ['-smp 4,sockets=3', '-smp: 3 sockets × 1 cores × 1 threads are not 4 CPUs'],
     ['-drive fil=x', "-drive: unknown parameter 'fil'; did you mean file?"],
-    ['-drive file=x,format=qcow', "-drive: unknown format 'qcow'; valid: raw"],
-    ['-drive file=x,if=virtio', "-drive: unknown interface 'virtio'; valid: ide, none"],
+    ['-drive file=x,format=qcow', "-drive: unknown format 'qcow'; did you mean qcow2?"],
+    ['-drive file=x,if=scsi', "-drive: interface 'scsi' is not supported; valid: ide, virtio, none"],
+    ['-drive media=cdrom,if=virtio', '-drive: a CD-ROM cannot be if=virtio; leave if= out'],
+    ['-machine microvm -hda x', '-hda x: machine microvm has no IDE; use -drive if=virtio'],
+    ['-drive file=x,id=a,if=none -drive file=y,id=a,if=none', "-drive file=y,id=a,if=none: the name 'a' is already taken by -drive file=x,id=a,if=none"],
+    ['-drive file=x,throttling.bps-total=1,throttling.bps-read=1', '-drive: throttling.bps-total does not go with bps-read and bps-write'],
+    ['-drive file=x,throttling.iops-total-max=1', '-drive: throttling.iops-total-max needs a smaller throttling.iops-total'],
+    ['-device virtio-blk-pci', '-device: needs drive='],
+    ['-device virtio-blk-pci,drive=d0', "-device virtio-blk-pci,drive=d0: there is no -drive 'd0'"],
+    ['-drive file=x,if=none,id=disk -device virtio-blk-pci,drive=dsk', "-device virtio-blk-pci,drive=dsk: there is no -drive 'dsk'; did you mean disk?"],
+    ['-drive file=x,id=d -device virtio-blk-pci,drive=d', "-device virtio-blk-pci,drive=d: drive 'd' is in use already; its -drive needs if=none"],
+    ['-drive file=x,if=none,id=d -device ide-hd,drive=d -device virtio-blk-pci,drive=d',
+      "-device virtio-blk-pci,drive=d: drive 'd' is in use already by -device ide-hd,drive=d"],
+    ['-device virtio-blk-pci,drve=d', "-device: unknown parameter 'drve'; did you mean drive?"],
+    ['-device virtio-scsi-pci', "-device: device 'virtio-scsi-pci' is not supported; -device help lists what there is"],
+    ['-device virtio-net-device', '-device: virtio-net-device: machine pc has no virtio-mmio slots; did you mean virtio-net-pci?'],
+    ['-machine microvm -device virtio-net-pci', '-device: virtio-net-pci: machine microvm has no PCI; did you mean virtio-net-device?'],
+    ['-machine microvm -nic user,model=e1000', '-nic: model e1000 needs PCI, which machine microvm has not; use virtio'],
+    ['-device virtio-rng-pci,addr=20', "-device: addr '20' is no PCI address; write 5 or 5.0, in hexadecimal, at most 1f.7"],
+    ['-device virtio-rng-pci,disable-modern=on', '-device: virtio-rng-pci: there are only modern virtio devices'],
+    ['-device virtserialport,name=p', '-device virtserialport,name=p: needs -device virtio-serial-pci before it'],
+    ['-device virtio-serial-pci -device virtserialport,chardev=c', "-device: there is no -chardev 'c'"],
+    ['-device virtio-9p-pci,fsdev=f,mount_tag=t', "-device virtio-9p-pci,fsdev=f,mount_tag=t: there is no -fsdev 'f'"],
+    ['-virtfs local,path=/x,mount_tag=t', '-virtfs: needs security_model=none (files belong to whoever runs this)'],
+    ['-netdev usr,id=n', "-netdev: unknown back-end 'usr'; did you mean user?"],
+    ['-netdev user', '-netdev: needs id='],
+    ['-netdev vde,id=n', "-netdev: 'vde' is not supported; valid: user, socket, tap, hubport, vxlan"],
+    ['-netdev socket,id=n', '-netdev: needs exactly one of listen=, connect=, mcast= and udp='],
+    ['-netdev user,id=n -netdev user,id=n', "-netdev: the name 'n' is given twice"],
+    ['-netdev user,id=n -device virtio-net-pci,netdev=n -device e1000,netdev=n',
+      "-device e1000,netdev=n: netdev 'n' is in use already by -device virtio-net-pci,netdev=n"],
+    ['-netdev user,id=n,hostfwd=tcp::22', '-netdev: hostfwd=tcp::22: expected [tcp|udp]:[hostaddr]:hostport-[guestaddr]:guestport'],
+    ['-nic user,model=ne2k_pci', "-nic: model 'ne2k_pci' is not supported; valid: virtio, e1000, rtl8139"],
+    ['-nic user,mac=1:2:3:4:5:6', "-nic: mac '1:2:3:4:5:6' is the address of a group, not of one card"],
+    ['-net nic', '-net: the card has no network; add -net user'],
+    ['-object rng-rand,id=r', "-object: unknown object 'rng-rand'; did you mean rng-random?"],
+    ['-object filter-dump,id=f,netdev=n,file=p', "-object filter-dump,id=f,netdev=n,file=p: there is no -netdev 'n'; valid: net0"],
+    ['-chardev pty,id=c', "-chardev: 'pty' is not supported; valid: stdio, null, file, pipe, socket"],
+    ['-serial chardev:x', "-serial: there is no -chardev 'x'"],
+    ['-serial tcp:localhost', "-serial: 'tcp:localhost' names no address; write tcp:HOST:PORT"],
+    ['-blockdev raw,node-name=d,file=n', "-blockdev: there is no node 'n' before it"],
     ['-hda a -drive file=b,index=0', '-drive file=b,index=0: IDE drive 0 is already taken by -hda a'],
     ['-hdc a -cdrom b', '-cdrom b: IDE drive 2 is already taken by -hdc a'],
-    ['-serial pty', "-serial: 'pty' is not supported; valid: stdio, mon:stdio, null, none, file:PATH"],
-    ['-serial stdio -monitor stdio', 'stdio: only one of -serial, -monitor and -debugcon can have it'],
+    ['-serial pty', "-serial: 'pty' is not supported; valid: stdio, mon:stdio, null, none, file:PATH, pipe:PATH, tcp:HOST:PORT, unix:PATH, chardev:ID"],
+    ['-serial stdio -monitor stdio', 'stdio: only one of -serial, -monitor, -debugcon and -chardev can have it'],
     ['-device isa-debug-exi', "-device: unknown device 'isa-debug-exi'; did you mean isa-debug-exit?"],
     ['-device isa-debug-exit,iobase=zz', "-device: iobase 'zz' is no number"],
     ['-d exce', "-d: unknown log item 'exce'; did you mean exec?"],
@@ -118,7 +159,7 @@ describe('command line', () => {
     expect(parse('-nodefaults -nographic').serial).toEqual([stdio])
     expect(parse('-monitor stdio').serial).toEqual([])
     expect(parse('-monitor none').serial).toEqual([{ kind: 'stdio', monitor: false }])
-    expect(parse('-serial none -serial file:log -nographic').serial).toEqual([undefined, { kind: 'file', path: 'log' }])
+    expect(parse('-serial none -serial file:log -nographic').serial).toEqual([undefined, { kind: 'file', path: 'log', append: false }])
   })
 
   test('what the guest spends its time on', () => {
@@ -129,7 +170,7 @@ describe('command line', () => {
   })
 
   test('isa-debug-exit, logging, RTC and boot order', () => {
-    expect(parse('-device isa-debug-exit,iobase=0xf4,iosize=0x04 -d exec,int -d mmu,int -D l -rtc base=2026-01-02T03:04:05,clock=vm -boot order=dc,menu=on'))
+    expect(parse('-nic none -device isa-debug-exit,iobase=0xf4,iosize=0x04 -d exec,int -d mmu,int -D l -rtc base=2026-01-02T03:04:05,clock=vm -boot order=dc,menu=on'))
       .toMatchObject({
         devices: [{ driver: 'isa-debug-exit', iobase: 0xf4, iosize: 4 }], log: { items: ['exec', 'int', 'mmu'], file: 'l' },
         rtc: { base: Date.UTC(2026, 0, 2, 3, 4, 5), clock: 'vm' }, boot: { order: ['cdrom', 'disk'], menu: true }

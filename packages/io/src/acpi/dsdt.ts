@@ -15,7 +15,7 @@ const LINK_IRQS = [5, 10, 11] as const
 
 /** The DSDT's definition block: PCI root with interrupt routing, ISA devices, motherboard resources, S5. */
 export function dsdtBody(machine: AcpiMachine): Aml {
-  if (machine.hardwareReduced === true) return scope('\\_SB', ...serialPorts(machine))
+  if (machine.hardwareReduced === true) return scope('\\_SB', ...serialPorts(machine), ...virtioMmio(machine))
   return join(
     named('\\PICF', ZERO),
     method('\\_PIC', 1, false, store(argument(0), path('\\PICF'))),
@@ -96,6 +96,15 @@ function serialPorts(machine: AcpiMachine): Aml[] {
     named('_HID', eisaId('PNP0501')),
     named('_UID', integer(index + 1)),
     named('_CRS', resourceTemplate(io(port, 8), irq(line)))
+  ))
+}
+
+/** LNRO0005 is what Linux's and QEMU's tables call a virtio-mmio device. */
+function virtioMmio(machine: AcpiMachine): Aml[] {
+  return (machine.virtioMmio ?? []).map(({ base, length, gsi }, index) => device(`VR${String(index).padStart(2, '0')}`,
+    named('_HID', string('LNRO0005')),
+    named('_UID', integer(index)),
+    named('_CRS', resourceTemplate(memory32Fixed(base, length), levelInterrupt(gsi)))
   ))
 }
 

@@ -18,6 +18,8 @@ export interface AcpiMachine {
   readonly pic?: boolean
   readonly i8042?: boolean
   readonly serial?: readonly { readonly port: number; readonly irq: number }[]
+  /** virtio-mmio devices, in hardware-reduced tables: registers and the I/O APIC pin, level-triggered. */
+  readonly virtioMmio?: readonly { readonly base: number; readonly length: number; readonly gsi: number }[]
   /**
    * Hardware-reduced ACPI (ACPI 6.5, 4.1): no PM registers, no SCI, no PCI; the tables only name processors, the I/O APIC, and serial
    * ports. The other fields about such hardware are ignored.

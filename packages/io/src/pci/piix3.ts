@@ -1,5 +1,5 @@
 import type { AccessSize, BusDevice, InterruptLine, IoFault } from '@entresol/interfaces'
-import { WiredOr } from '../core/lines.ts'
+import { NO_LINE, WiredOr } from '../core/lines.ts'
 import { PciDevice } from './pci-device.ts'
 import type { PciBus } from './pci-bus.ts'
 import { PIRQ_COUNT } from './spec.ts'
@@ -25,10 +25,11 @@ export class Piix3IsaBridge extends PciDevice {
   readonly #levels: boolean[] = new Array<boolean>(PIRQ_COUNT).fill(false)
   /** Per IRQ, one input for each PIRQ. */
   readonly #inputs: InterruptLine[][]
-  readonly #gsi: ((pirq: number) => InterruptLine) | undefined
+  /** The wire of each PIRQ. */
+  readonly #gsi: readonly InterruptLine[]
 
   /**
-   * `isaLine(irq)` is a wired-OR input of ISA IRQ `irq`; `gsi(pirq)` the PIRQ's own wire. Listens to the PIRQs of `bus`.
+   * `isaLine(irq)` is a wired-OR input of ISA IRQ `irq`; `gsi(pirq)`, asked once, a driver of the PIRQ's own wire. Listens to the PIRQs of `bus`.
    */
   constructor(bus: PciBus, isaLine: (irq: number) => InterruptLine, gsi?: (pirq: number) => InterruptLine) {
     super({ name: 'piix3-isa', vendorId: PIIX3_VENDOR_ID, deviceId: PIIX3_ISA_DEVICE_ID, classCode: 0x060100, multifunction: true })
@@ -51,14 +52,14 @@ export class Piix3IsaBridge extends PciDevice {
     config.define(0xa2, 4, 0, 0xffff_ffff)
     config.define(0xa8, 1, 0x0f, 0xff)
     this.reserveConfig(0xb0)
-    this.#gsi = gsi
+    this.#gsi = Array.from({ length: PIRQ_COUNT }, (_, pirq) => gsi?.(pirq) ?? NO_LINE)
     this.#inputs = Array.from({ length: 16 }, (_, irq) => {
       const or = new WiredOr(isaLine(irq))
       return Array.from({ length: PIRQ_COUNT }, () => or.input())
     })
     bus.onPirq((pirq, asserted) => {
       this.#levels[pirq] = asserted
-      this.#gsi?.(pirq).set(asserted)
+      this.#gsi[pirq].set(asserted)
       this.#route()
     })
     this.onConfigChange(() => this.#route())

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { MmioBus, PortBus } from '../../src/bus/index.ts'
 import { MsiCapability, MsixCapability } from '../../src/msi/index.ts'
 import { EcamWindow, I440fxHostBridge, type PamSegment, PciBus, PciConfigPorts, PciDevice, Piix3IsaBridge, ResetControl } from '../../src/pci/index.ts'
+import { InterruptRouter } from '../../src/pic/index.ts'
 import { RecordingLine } from '../support/device-fakes.ts'
 import { RecordingSink, Scratch } from '../support/platform-fakes.ts'
 
@@ -149,6 +150,18 @@ describe('interrupts', () => {
     configWrite(7, 4, 0x400, 2)
     expect(gsi[2].level).toBe(false)
     expect(configRead(7, 6, 2) & 8).toBe(8)
+  })
+
+  test('the wire of a PIRQ falls again where every asking makes a driver of its own', () => {
+    const pin = new RecordingLine()
+    const router = new InterruptRouter({ ioapic: (gsi) => gsi === 18 ? pin : { set: () => undefined } })
+    bus.attach(1, 0, new Piix3IsaBridge(bus, (irq) => router.isaLine(irq), (pirq) => router.gsiLine(16 + pirq)))
+    const a = device('a', 1)
+    bus.attach(3, 0, a)
+    a.setInterrupt(true)
+    expect(pin.level).toBe(true)
+    a.setInterrupt(false)
+    expect(pin.level).toBe(false)
   })
 
   test('MSI sends address and data with the vector in the granted bits, and holds masked vectors pending', () => {

@@ -17,6 +17,7 @@ import { setMemoryTypes } from './memory-types.ts'
 import { PcFirmware } from './pc-firmware.ts'
 import { writeResetStub } from './reset-stub.ts'
 import { attachDisplay, attachIde } from './pc-peripherals.ts'
+import { attachPciDevices } from '../devices/attach-pci.ts'
 
 export const ECAM_BASE = 0xe0000000
 const ECAM_BUSES = 256
@@ -67,6 +68,8 @@ export class Pc implements Board {
     this.#pmFunction = this.#keep(new Piix4Pm(this.#pm))
     pci.attach(1, 3, this.#pmFunction)
     if (!options.noDisplay) this.display = attachDisplay(platform, pci, clock, options.vgaBios, (device) => void this.#keep(device))
+    const services = { clock, work: events, cpus: platform.allVcpus.length, ram: platform.ram }
+    attachPciDevices(platform, pci, options.devices ?? [], services, (device) => void this.#keep(device))
     if (this.#firmware) map(0x510, this.#keep(this.#fwCfg()).ports)
   }
 

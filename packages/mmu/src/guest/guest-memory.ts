@@ -25,9 +25,11 @@ export class GuestPhysicalMemory extends PhysicalToMachine implements GuestMemor
   #size = 0
   readonly #scratch = new Uint8Array(8)
   readonly #scratchView = new DataView(this.#scratch.buffer)
+  readonly #u16: Uint16Array
 
   constructor(machine: FrameMemory) {
     super(machine)
+    this.#u16 = new Uint16Array(machine.wasm.buffer)
   }
 
   get size(): number {
@@ -102,7 +104,8 @@ export class GuestPhysicalMemory extends PhysicalToMachine implements GuestMemor
   }
 
   isRam(gpa: Gpa, length: number): boolean {
-    if (!(gpa >= 0) || !(length >= 0)) return false
+    // Beyond the safe integers an end would be no greater than its start.
+    if (!(gpa >= 0 && length >= 0 && gpa + length <= Number.MAX_SAFE_INTEGER)) return false
     const end = gpa + length
     for (let gfn = Math.floor(gpa / FRAME_SIZE); gfn * FRAME_SIZE < end; gfn++) {
       if (this.kindOf(gfn as Gfn) !== 'ram') return false
@@ -131,12 +134,18 @@ export class GuestPhysicalMemory extends PhysicalToMachine implements GuestMemor
     return this.#fetch(gpa, 1).getUint8(0)
   }
 
+  /**
+   * Aligned words of two and four bytes are read and written in one access: vCPUs of other threads share rings with devices, and see an index
+   * whole or not at all.
+   */
   readU16(gpa: Gpa): number {
-    return this.#fetch(gpa, 2).getUint16(0, true)
+    const at = (gpa & 1) === 0 ? this.#backed(gpa) : -1
+    return at >= 0 ? this.#u16[at >>> 1]! : this.#fetch(gpa, 2).getUint16(0, true)
   }
 
   readU32(gpa: Gpa): number {
-    return this.#fetch(gpa, 4).getUint32(0, true)
+    const at = (gpa & 3) === 0 ? this.#backed(gpa) : -1
+    return at >= 0 ? this.machine.u32[at >>> 2]! : this.#fetch(gpa, 4).getUint32(0, true)
   }
 
   readU64(gpa: Gpa): bigint {
@@ -149,11 +158,23 @@ export class GuestPhysicalMemory extends PhysicalToMachine implements GuestMemor
   }
 
   writeU16(gpa: Gpa, value: number): void {
+    const at = (gpa & 1) === 0 ? this.#backedForWrite(gpa) : -1
+    if (at >= 0) {
+      this.#u16[at >>> 1] = value
+      this.hostWrote(at, 2)
+      return
+    }
     this.#scratchView.setUint16(0, value, true)
     this.write(gpa, this.#scratch.subarray(0, 2))
   }
 
   writeU32(gpa: Gpa, value: number): void {
+    const at = (gpa & 3) === 0 ? this.#backedForWrite(gpa) : -1
+    if (at >= 0) {
+      this.machine.u32[at >>> 2] = value
+      this.hostWrote(at, 4)
+      return
+    }
     this.#scratchView.setUint32(0, value, true)
     this.write(gpa, this.#scratch.subarray(0, 4))
   }
@@ -230,6 +251,20 @@ export class GuestPhysicalMemory extends PhysicalToMachine implements GuestMemor
       throw new CodedError('bad-mapping', `offset ${offset}+${bytes} is not a page range of region '${region.name}'`)
     }
     return state.firstPage + offset / FRAME_SIZE
+  }
+
+  /** Machine address of a byte of memory that has a frame, else negative. */
+  #backed(gpa: number): number {
+    if (!(Number.isSafeInteger(gpa) && gpa >= 0)) return -1
+    const frame = this.peek(Math.floor(gpa / FRAME_SIZE) as Gfn, false)
+    return frame < 0 ? -1 : frame + (gpa & (FRAME_SIZE - 1))
+  }
+
+  /** The same for writing, with the frame made ready. */
+  #backedForWrite(gpa: number): number {
+    if (!(Number.isSafeInteger(gpa) && gpa >= 0)) return -1
+    const frame = this.frameForWrite(Math.floor(gpa / FRAME_SIZE) as Gfn)
+    return frame < 0 ? -1 : frame + (gpa & (FRAME_SIZE - 1))
   }
 
   /** The bytes at gpa, in a view whose first `bytes` bytes are set. */

@@ -36,6 +36,8 @@ export const complaints = (log: string): string[] =>
 export class RunningGuest {
   /** Exit code of the process, once it has ended. */
   readonly exit: Promise<number | null>
+  /** All that the guest printed and no `waitFor` has returned, once the process has ended. */
+  readonly ended: Promise<string>
   readonly #process: ChildProcess
   #output = ''
   /** Where the next `waitFor` starts to look. */
@@ -57,6 +59,7 @@ export class RunningGuest {
       resolve(code)
       this.#changed()
     }))
+    this.ended = this.exit.then(() => this.#rest)
   }
 
   type(keys: string): void {
@@ -107,9 +110,9 @@ export class RunningGuest {
   }
 
   /** Runs a command at the prompt; what it printed, without the echo of the command and the next prompt. */
-  async run(command: string): Promise<string> {
+  async run(command: string, timeout?: number): Promise<string> {
     this.type(`${command}\n`)
-    const lines = (await this.prompt()).split('\n')
+    const lines = (await this.prompt(timeout)).split('\n')
     return lines.slice(1, -1).join('\n')
   }
 

@@ -1,0 +1,121 @@
+import type { BlockBackend, ByteStore } from '@entresol/interfaces'
+import { formatNamed, formats, openImage } from '@entresol/block'
+import type { BackingReference, ImageBackend, ImageFormat } from '@entresol/block'
+import { CodedError, suggestion } from '@entresol/kit'
+import { badUsage } from './arguments.ts'
+import type { Host } from './command.ts'
+import { parseSize, wholeSectors } from './values.ts'
+
+export interface OpenOptions {
+  readonly format?: string | undefined
+  readonly readOnly: boolean
+  readonly shared?: boolean
+  /** Opens what it is a difference to; true unless said otherwise. */
+  readonly backing?: boolean
+}
+
+/** A format by its name, or by the other names qemu-img has for it. */
+export function findFormat(name: string): ImageFormat {
+  const known = formats.map((format) => format.name)
+  if (!known.includes(name)) throw badUsage(`unknown file format '${name}'${suggestion(name, known)}`)
+  return formatNamed(name)
+}
+
+/** Opens an image; the message of what goes wrong names the file. */
+export function open(host: Host, path: string, { format, readOnly, shared, backing }: OpenOptions): Promise<ImageBackend> {
+  return openImage(path, {
+    files: host.files, codecs: host.codecs, readOnly, ...format !== undefined && { format: findFormat(format).name }, ...shared && { shared }, ...backing === false && { backing },
+  })
+}
+
+/** Opens an image, hands it to `work`, and closes it whatever happens. */
+export async function withImage<Result>(host: Host, path: string, options: OpenOptions, work: (image: ImageBackend) => Promise<Result>): Promise<Result> {
+  const image = await open(host, path, options)
+  return closing(image, () => work(image))
+}
+
+/** Runs `work` and then closes `image`: a failure to close counts, unless the work failed before. */
+export async function closing<Result>(image: BlockBackend, work: () => Promise<Result>): Promise<Result> {
+  let result: Result
+  try {
+    result = await work()
+  } catch (error) {
+    await image.close().catch(() => {})
+    throw error
+  }
+  await image.close()
+  return result
+}
+
+export interface CreateOptions {
+  readonly format: ImageFormat
+  readonly size: number
+  readonly backing?: BackingReference | undefined
+  readonly options: Readonly<Record<string, string>>
+}
+
+/** Makes an empty image at `path`, whatever was there before, and hands its file to `work`. Removes it again where anything fails. */
+async function make<Result>(host: Host, path: string, { format, size, backing, options }: CreateOptions, work: (store: ByteStore) => Promise<Result>): Promise<Result> {
+  if (format.create === undefined) throw new CodedError('unsupported', `${path}: images of format ${format.name} are only read`)
+  const store = await host.files.open(path, { readOnly: false, create: true })
+  try {
+    await format.create(store, {
+      size, options, ...backing && { backing }, createFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: false, create: true }),
+      fileName: path.slice(path.lastIndexOf('/') + 1), random: host.random, now: Math.floor(host.now() / 1000),
+    })
+    return await work(store)
+  } catch (error) {
+    await store.close().catch(() => {})
+    await host.remove(path)
+    throw error instanceof CodedError ? new CodedError(error.code, `${path}: ${error.message}`, { cause: error }) : error
+  }
+}
+
+/** Makes an empty image; what it is a difference to need not be there. */
+export async function createEmpty(host: Host, path: string, options: CreateOptions): Promise<void> {
+  await make(host, path, options, async (store) => {
+    await store.flush()
+    await store.close()
+  })
+}
+
+/** Makes an image and opens it writable. */
+export function create(host: Host, path: string, options: CreateOptions): Promise<ImageBackend> {
+  return make(host, path, options, (store) => options.format.open(store, {
+    codecs: host.codecs, openFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: false }),
+    openBacking: (name, format) => open(host, host.files.resolve(path, name), { format, readOnly: true }),
+  }))
+}
+
+/** Runs `work` on the new image `path`; Ctrl-C or a failure leaves no half of it behind. */
+export async function completing<Result>(host: Host, path: string, image: ImageBackend, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await closing(image, work)
+  } catch (error) {
+    await host.remove(path)
+    throw error
+  }
+}
+
+/** What -b, -F, -o backing_file=, backing_fmt= and size= say; they are taken out of `options`. */
+export function takeCommonOptions(options: Record<string, string>, file: string | undefined, format: string | undefined): { backing: BackingReference | undefined; size: number | undefined } {
+  const take = (name: string): string | undefined => {
+    const value = options[name]
+    delete options[name]
+    return value
+  }
+  const [fileOption, formatOption, sizeOption] = [take('backing_file'), take('backing_fmt'), take('size')]
+  const name = file ?? fileOption
+  const backingFormat = format ?? formatOption
+  if (name === undefined && backingFormat !== undefined) throw badUsage('a backing format without a backing file')
+  return {
+    backing: name === undefined ? undefined : { name, ...backingFormat !== undefined && { format: findFormat(backingFormat).name } },
+    size: sizeOption === undefined ? undefined : wholeSectors(parseSize('size', sizeOption)),
+  }
+}
+
+/** `-o help`: the options of a format. */
+export function optionHelp(format: ImageFormat): string {
+  const lines = [{ name: 'size', help: 'size of the disk' }, ...format.createOptions].map(({ name, help }) => `  ${`${name}=…`.padEnd(24)} ${help}\n`)
+  return `Options of ${format.name}:\n${lines.join('')}`
+}

@@ -1,0 +1,7 @@
+export { FileStore } from './file-store.ts'
+export { nodeCodecs } from './node-codecs.ts'
+export { nodeFiles } from './node-files.ts'
+export { listenNbd } from '../nbd/node/listen.ts'
+export type { NbdListenAddress, NbdListenOptions, NbdListener } from '../nbd/node/listen.ts'
+export { clientTls, connectNbd, serverTls, SocketDuplex } from '../nbd/node/socket-duplex.ts'
+export { nbdOverSockets, nodeRemoteFiles } from './remote-files.ts'

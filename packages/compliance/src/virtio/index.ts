@@ -1,0 +1,5 @@
+export { VirtioDriver } from './driver.ts'
+export { DriverQueue, type AddOptions, type Element, type QueuePlace, type UsedBuffer } from './driver-queue.ts'
+export { HOSTILE_RINGS, type HostileRing } from './hostile.ts'
+export { FEATURE as VIRTIO_FEATURE, MMIO as VIRTIO_MMIO, STATUS as VIRTIO_STATUS } from './spec.ts'
+export { virtioSuite, type PluggedVirtio, type VirtioRequest, type VirtioSubject } from './suite.ts'

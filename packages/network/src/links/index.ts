@@ -1,0 +1,5 @@
+export { datagramLink } from './datagram-link.ts'
+export type { DatagramLinkOptions } from './datagram-link.ts'
+export type { LinkCounters } from './link-port.ts'
+export { connectLink, listenLink } from './stream-link.ts'
+export type { ConnectLinkOptions, HostLink, ListenLinkOptions } from './stream-link.ts'

@@ -1,0 +1,5 @@
+export { nodeSockets } from './host-sockets.ts'
+export { openCaptureFile } from '../pcap/node/capture-file.ts'
+export type { CaptureFile } from '../pcap/node/capture-file.ts'
+export { openTap } from '../tap/node/index.ts'
+export type { TapOptions } from '../tap/node/index.ts'

@@ -1,0 +1,2 @@
+export { capturePort } from './capture.ts'
+export type { CaptureOptions } from './capture.ts'

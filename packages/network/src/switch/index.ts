@@ -1,0 +1,7 @@
+export type { AddressTableOptions } from './address-table.ts'
+export { createCable, joinPorts } from './cable.ts'
+export type { QueueLimits } from './packet-queue.ts'
+export { EthernetSwitch } from './switch.ts'
+export type { PortCounters, SwitchPort, SwitchPortOptions } from './switch.ts'
+export type { RateLimit } from './token-bucket.ts'
+export type { PortVlan } from './vlan.ts'

@@ -1,0 +1,2 @@
+export { openTap } from './tap.ts'
+export type { TapOptions } from './tap.ts'

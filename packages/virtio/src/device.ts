@@ -1,0 +1,1 @@
+export type { VirtioDevice, VirtioHost } from '@entresol/interfaces'
