@@ -11,6 +11,8 @@ export const PACKET_MAX: number = 0x1_0000 + 256
 /** Descriptors and bytes taken in one go; the rest goes on by the clock, so that one doorbell does not hold the host. */
 const DESCRIPTORS_PER_RUN = 1024
 const BYTES_PER_RUN = 1 << 20
+/** What a frame costs whatever its length, in bytes. */
+const FRAME_COST = 256
 
 const NO_CONTEXT: OffloadContext = { ipStart: 0, ipOffset: 0, ipEnd: 0, start: 0, offset: 0, end: 0, command: 0, headerLength: 0, maximumSegment: 0 }
 
@@ -26,6 +28,8 @@ export class Transmitter {
   readonly #buffer = new Uint8Array(PACKET_MAX)
   readonly #descriptor = new Uint8Array(spec.DESCRIPTOR_SIZE)
   #length = 0
+  /** Bytes moved in this run. */
+  #work = 0
   #s: TransmitState = powerOn()
 
   constructor(memory: GuestMemory, registers: E1000Registers, send: (frame: Uint8Array) => void) {
@@ -38,7 +42,7 @@ export class Transmitter {
   run(): { causes: number; more: boolean } {
     const r = this.#registers
     let causes = 0
-    let bytes = 0
+    this.#work = 0
     for (let count = 0; ; count++) {
       const ring = r.get(spec.TDLEN) / spec.DESCRIPTOR_SIZE
       const head = r.get(spec.TDH)
@@ -46,11 +50,11 @@ export class Transmitter {
       // Sending may have led to a reset: everything is read again.
       if (head >= ring || tail >= ring || !r.has(spec.TCTL, spec.TCTL_EN)) return { causes, more: false }
       if (head === tail) return { causes: causes | (count > 0 ? spec.CAUSE_TXQE : 0), more: false }
-      if (count >= DESCRIPTORS_PER_RUN || bytes >= BYTES_PER_RUN) return { causes, more: true }
+      if (count >= DESCRIPTORS_PER_RUN || this.#work >= BYTES_PER_RUN) return { causes, more: true }
       const at = dmaAddress(r.get(spec.TDBAL), r.get(spec.TDBAH)) + head * spec.DESCRIPTOR_SIZE
       this.#memory.read(at as Gpa, this.#descriptor)
       r.set(spec.TDH, (head + 1) % ring)
-      bytes += this.#process()
+      this.#process()
       if ((this.#descriptor[11]! & spec.TD_CMD_RS) !== 0) {
         this.#memory.writeU8((at + spec.TD_STATUS) as Gpa, this.#descriptor[spec.TD_STATUS]! | spec.TD_STATUS_DD)
         causes |= spec.CAUSE_TXDW
@@ -74,24 +78,22 @@ export class Transmitter {
     this.#length = state.packet.length
   }
 
-  /** One descriptor; returns the bytes it moved. */
-  #process(): number {
+  #process(): void {
     const view = new DataView(this.#descriptor.buffer)
     const lower = view.getUint32(8, true)
     const command = lower >>> 24
     if ((command & spec.TD_CMD_DEXT) === 0) {
-      const length = this.#append(view, lower & 0xffff)
+      this.#append(view, lower & 0xffff)
       if ((command & spec.TD_CMD_EOP) !== 0) this.#endLegacy(command, this.#descriptor[10]!, this.#descriptor[13]!, view.getUint16(14, true))
-      return length
+      return
     }
     const type = lower >>> spec.TD_DTYP_SHIFT & 15
     if (type === spec.TD_DTYP_CONTEXT) this.#loadContext(view, command)
-    if (type !== spec.TD_DTYP_DATA) return 0
+    if (type !== spec.TD_DTYP_DATA) return
     // Only the first descriptor of a packet says what is to be done with it (3.3.7).
     if (!this.#s.begun) this.#s.options = (command & spec.TD_CMD_TSE) << 8 | this.#descriptor[13]!
-    const length = this.#append(view, lower & spec.TD_LENGTH_MASK)
+    this.#append(view, lower & spec.TD_LENGTH_MASK)
     if ((command & spec.TD_CMD_EOP) !== 0) this.#endExtended(command, view.getUint16(14, true))
-    return length
   }
 
   #loadContext(view: DataView, command: number): void {
@@ -104,16 +106,16 @@ export class Transmitter {
     else this.#s.plain = context
   }
 
-  #append(view: DataView, length: number): number {
+  #append(view: DataView, length: number): void {
     const s = this.#s
     s.begun = true
     if (s.overflow || this.#length + length > PACKET_MAX) {
       s.overflow = true
-      return 0
+      return
     }
     this.#memory.read(dmaAddress(view.getUint32(0, true), view.getUint32(4, true)), this.#buffer.subarray(this.#length, this.#length + length))
     this.#length += length
-    return length
+    this.#work += length
   }
 
   /** The packet is complete: its bytes, or none when it was too long; the next one begins. */
@@ -156,6 +158,7 @@ export class Transmitter {
 
   #emit(packet: Uint8Array, command: number, special: number): void {
     const r = this.#registers
+    this.#work += packet.length + FRAME_COST
     if (packet.length < 14 || packet.length > spec.FRAME_MAX) return
     const tagged = (command & spec.TD_CMD_VLE) !== 0 && r.has(spec.CTRL, spec.CTRL_VME)
     const length = packet.length + (tagged ? 4 : 0)

@@ -17,6 +17,11 @@ export interface SegmentOptions {
 
 const TCP_SEQUENCE = 4
 const TCP_FLAGS = 13
+/**
+ * What is left for data of an IPv4 packet of 68 bytes, which everybody has to take (RFC 791, 3.2), behind its headers: who asks for pieces smaller than
+ * that wants thousands of packets for one.
+ */
+const MINIMUM_SEGMENT = 28
 /** FIN and PSH belong to the last segment only. */
 const LAST_ONLY = 0x09
 
@@ -28,13 +33,13 @@ function put16(bytes: Uint8Array, offset: number, value: number): void {
 /**
  * TCP segmentation as network adapters do it: the payload in pieces, each behind a copy of the headers with lengths, IPv4 identification,
  * TCP sequence number, flags and checksums brought up to date. Calls `emit` for each piece with a frame that is its own; nothing when the
- * headers do not fit into the frame.
+ * headers do not fit into the frame, or the pieces would be tiny.
  */
 export function segment(frame: Uint8Array, options: SegmentOptions, emit: (frame: Uint8Array) => void): void {
   const { ipStart, segmentStart, headerLength, maximumSegment } = options
   const headersFit = ipStart + (options.ipv4 ? 20 : 40) <= headerLength && segmentStart + (options.tcp ? 20 : 8) <= headerLength
     && options.ipChecksum + 2 <= headerLength && options.segmentChecksum + 2 <= headerLength && segmentStart >= ipStart
-  if (!headersFit || maximumSegment === 0 || frame.length < headerLength) return
+  if (!headersFit || maximumSegment < MINIMUM_SEGMENT || frame.length < headerLength) return
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   const identification = view.getUint16(ipStart + 4)
   const sequence = options.tcp ? view.getUint32(segmentStart + TCP_SEQUENCE) : 0
