@@ -5,6 +5,7 @@ import type { DriveOptions as MachineDrive, MachineOptions, SerialConsole } from
 import { openCharacter } from './characters/open-character.ts'
 import type { OpenCharacter } from './characters/open-character.ts'
 import { createDevices } from './devices/create-devices.ts'
+import type { Steered } from './devices/create-devices.ts'
 import { openDrive } from './drives/open-drive.ts'
 import { load } from './files.ts'
 import { findFirmware } from './firmware.ts'
@@ -18,6 +19,8 @@ export interface BuiltMachine {
   readonly machine: Machine
   /** The port on the terminal, if one is; `monitor`: they share it with the monitor. */
   readonly terminal: { readonly port: SerialConsole; readonly monitor: boolean } | undefined
+  /** Devices for the monitor's commands. */
+  readonly steered: Steered
   readonly close: () => Promise<void>
 }
 
@@ -80,8 +83,10 @@ async function build(c: Configuration, opened: Opened): Promise<BuiltMachine> {
   const drives = await Promise.all(c.drives.filter((d) => d.interface === 'ide' && d.file !== undefined).map((d) => openIde(d as DriveOptions & { file: string }, opened)))
   const serial = c.serial.map((options) => options && opened.character(options, '-serial'))
   const debugConsole = c.debugConsole && opened.character(c.debugConsole, '-debugcon')
-  const networks = await openNetworks(c, opened)
+  const networks = await openNetworks(c, { closing: (close) => opened.closing(close), warn })
+  const steered: Steered = { memory: c.memory }
   const devices = await createDevices(c, {
+    keep: (kind, device) => steered[kind] = device, closing: (close) => opened.closing(close),
     cpus: c.smp.cpus, network: networks, character: (options, option) => opened.character(options, option),
     disk: (drive, option) => {
       if (drive.file === undefined) throw new CodedError('bad-option', `${option}: drive '${drive.id}' has no file`)
@@ -115,7 +120,7 @@ async function build(c: Configuration, opened: Opened): Promise<BuiltMachine> {
   }
   const machine = new Machine(options)
   await opened.ready()
-  return { machine, terminal: opened.terminal, close: () => opened.close() }
+  return { machine, steered, terminal: opened.terminal, close: () => opened.close() }
 }
 
 async function openIde(drive: DriveOptions & { readonly file: string }, opened: Opened): Promise<MachineDrive> {

@@ -1,7 +1,9 @@
 import { screenText } from '@entresol/machine'
 import type { Machine, MachineStats, VcpuStats } from '@entresol/machine'
+import { CodedError } from '@entresol/kit'
+import type { Steered } from './devices/create-devices.ts'
 
-const INFO = 'info jit|registers|screen|stats|status'
+const INFO = 'info balloon|jit|registers|screen|stats|status'
 const PROMPT = '(entresol) '
 
 interface Command {
@@ -15,7 +17,7 @@ export class Monitor {
   readonly #commands: Readonly<Record<string, Command>>
   #line = ''
 
-  constructor(machine: Machine, write: (text: string) => void) {
+  constructor(machine: Machine, devices: Steered, write: (text: string) => void) {
     this.#write = write
     const done = (action: () => void | Promise<void>) => async (): Promise<string> => {
       await action()
@@ -23,7 +25,9 @@ export class Monitor {
     }
     this.#commands = {
       help: { help: 'this list', run: () => this.#help() },
-      info: { help: INFO, run: (what) => describe(machine, what) },
+      info: { help: INFO, run: (what) => describe(machine, devices, what) },
+      balloon: { help: 'balloon MIB: what the guest is to keep of its memory', run: (size) => balloon(devices, size) },
+      sendkey: { help: 'sendkey KEY[-KEY...]: press and release on the virtio keyboard', run: (keys) => sendKeys(devices, keys) },
       stop: { help: 'pause the machine', run: done(() => machine.pause()) },
       cont: { help: 'continue', run: done(() => machine.resume()) },
       system_reset: { help: 'press the reset button', run: done(() => machine.reset()) },
@@ -59,13 +63,42 @@ export class Monitor {
   async #run(line: string): Promise<void> {
     const [name = '', ...rest] = line.split(/\s+/)
     const command = this.#commands[name]
-    const answer = name === '' ? '' : command ? await command.run(rest.join(' ')) : `unknown command: '${name}'; 'help' lists them`
+    const answer = name === '' ? '' : command ? await attempt(() => command.run(rest.join(' '))) : `unknown command: '${name}'; 'help' lists them`
     this.#write((answer ? `${answer.replaceAll('\n', '\r\n')}\r\n` : '') + PROMPT)
   }
 }
 
-function describe(machine: Machine, what: string): string {
+/** What a command says, or why it could not. */
+async function attempt(run: () => string | Promise<string>): Promise<string> {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof CodedError) return error.message
+    throw error
+  }
+}
+
+function balloon(devices: Steered, size: string): string {
+  const mib = Number(size)
+  if (!devices.balloon) return NO_BALLOON
+  if (size === '' || !(mib >= 0)) return 'balloon MIB'
+  devices.balloon.target = Math.max(0, devices.memory - mib * 2 ** 20)
+  return ''
+}
+
+function sendKeys({ keyboard }: Steered, keys: string): string {
+  if (!keyboard) return 'no virtio keyboard: -device virtio-keyboard-pci'
+  const names = keys.split('-').filter((key) => key !== '')
+  for (const key of names) keyboard.key(key, true)
+  for (const key of names.reverse()) keyboard.key(key, false)
+  return ''
+}
+
+const NO_BALLOON = 'no balloon: -device virtio-balloon-pci'
+
+function describe(machine: Machine, devices: Steered, what: string): string {
   switch (what) {
+    case 'balloon': return devices.balloon ? `balloon: actual=${(devices.memory - devices.balloon.actual) / 2 ** 20}` : NO_BALLOON
     case 'registers': return machine.describeRegisters()
     case 'status': return `VM status: ${machine.running ? 'running' : 'paused'}`
     case 'stats': return statistics(machine.stats())

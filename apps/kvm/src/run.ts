@@ -11,9 +11,9 @@ const DIED = 1
 
 /** Runs the machine to its end and returns the exit code of the process. */
 export async function run(configuration: Configuration): Promise<number> {
-  const { machine, terminal: given, close } = await buildMachine(configuration)
+  const { machine, steered, terminal: given, close } = await buildMachine(configuration)
   const terminalSerial = given?.port
-  const monitor = new Monitor(machine, (text) => void process.stdout.write(text))
+  const monitor = new Monitor(machine, steered, (text) => void process.stdout.write(text))
   let inMonitor = terminalSerial === undefined
   const quit = (): void => void machine.stop()
   const shared = given?.monitor === true

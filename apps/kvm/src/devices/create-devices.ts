@@ -1,11 +1,27 @@
 import { openSync, readSync } from 'node:fs'
-import type { BlockBackend, CharacterPort, NetworkPort } from '@entresol/interfaces'
+import type { BlockBackend, CharacterPort, NetworkPort, VirtioDevice } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import type { DeviceOptions as MachineDevice } from '@entresol/machine'
 import { VirtioNineP } from '@entresol/virtio/9p'
 import { HostFileTree } from '@entresol/virtio/9p-node'
+import { VirtioBalloon } from '@entresol/virtio/balloon'
+import { VirtioGpu } from '@entresol/virtio/gpu'
+import { VirtioKeyboard, VirtioMouse, VirtioTablet } from '@entresol/virtio/input'
+import { VirtioVsock } from '@entresol/virtio/vsock'
 import { fileError } from '../files.ts'
 import type { CharacterOptions, Configuration, DeviceOptions, DriveOptions, ShareOptions } from '../options/index.ts'
+import { bridgeVsock } from './vsock-bridge.ts'
+
+/** Devices that the monitor steers, the last of each kind. */
+export interface Steered {
+  /** Bytes of the guest's memory. */
+  readonly memory: number
+  balloon?: VirtioBalloon
+  gpu?: VirtioGpu
+  keyboard?: VirtioKeyboard
+  mouse?: VirtioMouse
+  tablet?: VirtioTablet
+}
 
 /** Where what stands behind the devices comes from. */
 export interface Backends {
@@ -15,7 +31,12 @@ export interface Backends {
   character(options: CharacterOptions, option: string): CharacterPort
   /** A netdev's end for a card. */
   network(id: string): NetworkPort
+  /** Remembers a device for the monitor; returns it. */
+  keep<Kind extends Exclude<keyof Steered, 'memory'>>(kind: Kind, device: NonNullable<Steered[Kind]>): NonNullable<Steered[Kind]>
+  closing(close: () => void): void
 }
+
+type VirtioMaker = Exclude<Extract<MachineDevice, { type: 'virtio' }>['device'], VirtioDevice>
 
 type Driver<Name extends DeviceOptions['driver']> = DeviceOptions & { readonly driver: Name }
 
@@ -44,12 +65,28 @@ async function create(device: DeviceOptions, c: Configuration, backends: Backend
       type: 'virtio-rng', ...plug(device), ...given('limit', device.limit), ...given('fill', randomSource(c, device))
     }
     case 'virtio-serial': return serial(device, backends)
-    case 'virtio-9p': {
-      const share = c.shares.find(({ id }) => id === device.share)!
-      return { type: 'virtio', ...plug(device), device: await folder(share, device) }
+    case 'virtio-9p': return folder(c.shares.find(({ id }) => id === device.share)!, device)
+    case 'virtio-balloon': return made(device, (name, ram) => backends.keep('balloon', new VirtioBalloon({ name, pages: ram })))
+    case 'virtio-gpu': return made(device, (name, memory) => backends.keep('gpu', new VirtioGpu({ name, memory, width: device.width, height: device.height })))
+    case 'virtio-keyboard': return made(device, (name) => backends.keep('keyboard', new VirtioKeyboard({ name })))
+    case 'virtio-mouse': return made(device, (name) => backends.keep('mouse', new VirtioMouse({ name })))
+    case 'virtio-tablet': return made(device, (name) => backends.keep('tablet', new VirtioTablet({ name })))
+    case 'virtio-vsock': {
+      const vsock = new VirtioVsock({ ...given('name', device.id), guestCid: device.cid })
+      if (device.socket !== undefined) backends.closing(await bridgeVsock(vsock, device.socket, device.option.split(' ')[0]!))
+      return { type: 'virtio', ...plug(device), device: vsock }
     }
-    default: throw new CodedError('no-such-device', `${device.driver}: there is no such device yet`)
+    case 'isa-debug-exit':
+    case 'ide-hd':
+    case 'ide-cd':
+    case 'virtserialport':
+    case 'virtconsole': throw new CodedError('not-plugged', `${device.driver} is part of another device`)
   }
+}
+
+/** A device that is made when its name and the guest's memory are there. */
+function made(device: Parameters<typeof plug>[0], make: VirtioMaker): MachineDevice {
+  return { type: 'virtio', ...plug(device), device: make }
 }
 
 async function disk(device: Driver<'virtio-blk'>, c: Configuration, backends: Backends): Promise<MachineDevice> {
@@ -96,10 +133,10 @@ function randomSource(c: Configuration, device: Driver<'virtio-rng'>): ((into: U
   }
 }
 
-async function folder(share: ShareOptions, device: Driver<'virtio-9p'>): Promise<VirtioNineP> {
+async function folder(share: ShareOptions, device: Driver<'virtio-9p'>): Promise<MachineDevice> {
   try {
     const tree = await HostFileTree.open(share.path, { wallClock: () => Date.now() })
-    return new VirtioNineP({ tree, tag: device.mountTag, readOnly: share.readOnly, ...given('name', device.id) })
+    return made(device, (name) => new VirtioNineP({ name, tree, tag: device.mountTag, readOnly: share.readOnly }))
   } catch (error) {
     throw error instanceof CodedError ? new CodedError(error.code, `${device.option}: ${error.message}`, { cause: error }) : fileError(device.option.split(' ')[0]!, share.path, error)
   }

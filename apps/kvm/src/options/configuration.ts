@@ -42,7 +42,8 @@ export interface DriveOptions {
   readonly option: string
 }
 
-interface HostAddress {
+/** Host by name or address; undefined: all addresses, or the loopback. */
+export interface HostAddress {
   readonly host: string | undefined
   readonly port: number
 }
@@ -55,7 +56,7 @@ export type NetdevOptions = { readonly id: string } & (
     readonly hostForwards: readonly HostForward[]
     readonly guestForwards: readonly GuestForward[]
   }
-  | { readonly kind: 'socket'; readonly mode: 'listen' | 'connect' | 'mcast' | 'udp'; readonly address: HostAddress; readonly local?: HostAddress }
+  | { readonly kind: 'socket'; readonly mode: 'listen' | 'connect' | 'udp'; readonly address: HostAddress; readonly local?: HostAddress }
   | { readonly kind: 'tap'; readonly interface: string }
   /** A port of a switch; `netdev`: what it is connected to instead of a card. `rate`: bytes per second. */
   | { readonly kind: 'hubport'; readonly hub: number; readonly netdev?: string; readonly vlan?: number; readonly rate?: number }
@@ -129,7 +130,7 @@ export type DeviceOptions =
   | Card & { readonly driver: 'virtio-net'; readonly queuePairs: number | 'cpus' }
   | Card & { readonly driver: 'e1000' | 'rtl8139' }
   | Plugged & { readonly driver: 'virtio-rng'; readonly rng: string | undefined; readonly limit: { readonly bytes: number; readonly period: number } | undefined }
-  | Plugged & { readonly driver: 'virtio-balloon'; readonly deflateOnOom: boolean; readonly freePageReporting: boolean; readonly freePageHint: boolean }
+  | Plugged & { readonly driver: 'virtio-balloon' }
   | Plugged & { readonly driver: 'virtio-serial'; readonly ports: readonly SerialPortOptions[]; readonly maxPorts: number }
   | Plugged & SerialPortOptionsOf<'virtserialport' | 'virtconsole'>
   | Plugged & { readonly driver: 'virtio-vsock'; readonly cid: number; readonly socket: string | undefined }

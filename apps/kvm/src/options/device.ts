@@ -70,10 +70,8 @@ export function parseDevice(option: string, text: string, context: DeviceContext
       return { driver: 'virtio-rng', ...plug, rng: p.text('rng'), limit: bytes === undefined ? undefined : { bytes, period: p.integer('period', 1, 0x7fffffff) ?? 65536 } }
     }
     case 'virtio-balloon':
-      return {
-        driver: 'virtio-balloon', ...plug, deflateOnOom: p.flag('deflate-on-oom') ?? false, freePageReporting: p.flag('free-page-reporting') ?? false,
-        freePageHint: p.flag('free-page-hint') ?? false
-      }
+      for (const key of ['free-page-reporting', 'free-page-hint']) if (p.flag(key) === false) throw badOption(option, `${key} cannot be off`)
+      return { driver: 'virtio-balloon', ...plug }
     case 'virtio-serial': return { driver: 'virtio-serial', ...plug, ports: [], maxPorts: p.integer('max_ports', 1, 31) ?? 31 }
     case 'virtserialport':
     case 'virtconsole': {

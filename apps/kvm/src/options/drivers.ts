@@ -39,14 +39,13 @@ export const DRIVERS: readonly Driver[] = [
   { name: 'virtio-net', bus: 'virtio', help: 'network card', properties: { ...NIC, mq: 'on: a pair of queues for each CPU', queues: 'pairs of queues' } },
   { name: 'virtio-rng', bus: 'virtio', help: 'source of random numbers', properties: { rng: 'id of the -object; default the host\'s generator', 'max-bytes': 'bytes in each period', period: 'milliseconds' } },
   {
-    name: 'virtio-balloon', bus: 'virtio', help: 'gives memory back to the host', properties: {
-      'deflate-on-oom': 'on or off: the guest may take memory back when it has none left', 'free-page-reporting': 'on or off', 'free-page-hint': 'on or off',
-    },
+    name: 'virtio-balloon', bus: 'virtio', help: 'gives memory back to the host (monitor: balloon)',
+    properties: { 'free-page-reporting': 'on, as always', 'free-page-hint': 'on, as always' },
   },
   { name: 'virtio-serial', bus: 'virtio', help: 'ports and consoles: virtserialport, virtconsole', properties: { max_ports: 'ports at most, default 31' }, aliases: ['virtio-serial-bus'] },
   {
     name: 'virtio-vsock', bus: 'virtio', help: 'sockets between host and guest', aliases: ['vhost-vsock'],
-    properties: { 'guest-cid': 'context id of the guest, 3 or more', uds: 'Unix socket of the host: connections of the guest to port P go to PATH_P, "CONNECT P" to PATH reaches the guest' },
+    properties: { 'guest-cid': 'context id of the guest, 3 or more', uds: 'Unix socket of the host: "CONNECT PORT" reaches the guest; its connections to port P go to PATH_P' },
   },
   { name: 'virtio-keyboard', bus: 'virtio', help: 'keyboard', properties: {} },
   { name: 'virtio-mouse', bus: 'virtio', help: 'mouse', properties: {} },

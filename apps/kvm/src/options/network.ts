@@ -10,7 +10,7 @@ export const NETDEVS: Readonly<Record<NetdevOptions['kind'], readonly string[]>>
     'net', 'host', 'dns', 'dhcpstart', 'hostname', 'domainname', 'dnssearch', 'restrict', 'hostfwd', 'guestfwd', 'ipv4', 'ipv6', 'ipv6-net', 'ipv6-prefix',
     'ipv6-prefixlen', 'ipv6-host', 'ipv6-dns'
   ],
-  socket: ['listen', 'connect', 'mcast', 'udp', 'localaddr'],
+  socket: ['listen', 'connect', 'udp', 'localaddr'],
   tap: ['ifname', 'script', 'downscript', 'vnet_hdr', 'br'],
   hubport: ['hubid', 'netdev', 'vlan', 'rate'],
   vxlan: ['vni', 'remote', 'local']
@@ -76,9 +76,9 @@ function user(p: Properties, id: string): NetdevOptions {
 }
 
 function socket(p: Properties, id: string): NetdevOptions {
-  const given = (['listen', 'connect', 'mcast', 'udp'] as const).filter(key => p.text(key) !== undefined)
+  const given = (['listen', 'connect', 'udp'] as const).filter(key => p.text(key) !== undefined)
   const [mode] = given
-  if (mode === undefined || given.length > 1) throw badOption(p.option, 'needs exactly one of listen=, connect=, mcast= and udp=')
+  if (mode === undefined || given.length > 1) throw badOption(p.option, 'needs exactly one of listen=, connect= and udp=')
   const local = address(p, 'localaddr')
   if (mode === 'udp' && local === undefined) throw badOption(p.option, 'udp= needs localaddr=, where the other end sends to')
   return { kind: 'socket', id, mode, address: address(p, mode)!, ...(local ? { local } : {}) }

@@ -93,7 +93,7 @@ describe('command line', () => {
     ['-netdev usr,id=n', "-netdev: unknown back-end 'usr'; did you mean user?"],
     ['-netdev user', '-netdev: needs id='],
     ['-netdev vde,id=n', "-netdev: 'vde' is not supported; valid: user, socket, tap, hubport, vxlan"],
-    ['-netdev socket,id=n', '-netdev: needs exactly one of listen=, connect=, mcast= and udp='],
+    ['-netdev socket,id=n', '-netdev: needs exactly one of listen=, connect= and udp='],
     ['-netdev user,id=n -netdev user,id=n', "-netdev: the name 'n' is given twice"],
     ['-netdev user,id=n -device virtio-net-pci,netdev=n -device e1000,netdev=n',
       "-device e1000,netdev=n: netdev 'n' is in use already by -device virtio-net-pci,netdev=n"],
