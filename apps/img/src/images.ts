@@ -1,9 +1,10 @@
 import type { BlockBackend, ByteStore } from '@entresol/interfaces'
 import { formatNamed, formats, openImage } from '@entresol/block'
-import type { BackingReference, ImageBackend, ImageFormat } from '@entresol/block'
+import type { BackingReference, ImageBackend, ImageFiles, ImageFormat } from '@entresol/block'
 import { CodedError, suggestion } from '@entresol/kit'
 import { badUsage } from './arguments.ts'
 import type { Host } from './command.ts'
+import { ScratchStore } from './scratch-store.ts'
 import { parseSize, wholeSectors } from './values.ts'
 
 export interface OpenOptions {
@@ -118,4 +119,31 @@ export function takeCommonOptions(options: Record<string, string>, file: string 
 export function optionHelp(format: ImageFormat): string {
   const lines = [{ name: 'size', help: 'size of the disk' }, ...format.createOptions].map(({ name, help }) => `  ${`${name}=…`.padEnd(24)} ${help}\n`)
   return `Options of ${format.name}:\n${lines.join('')}`
+}
+
+/** Opens the disk as an internal snapshot has it: the snapshot is applied to a copy of the image's tables in memory, the file stays as it is. */
+export async function openSnapshot(host: Host, path: string, options: OpenOptions, parameter: string): Promise<ImageBackend> {
+  const files: ImageFiles = {
+    resolve: (from, name) => host.files.resolve(from, name),
+    open: async (name, access) => {
+      const store = await host.files.open(name, { ...access, readOnly: true })
+      return name === path ? new ScratchStore(store) : store
+    },
+  }
+  const image = await open({ ...host, files }, path, { ...options, readOnly: false })
+  try {
+    const { snapshots } = image
+    if (snapshots === undefined) throw new CodedError('unsupported', `${path}: images of format ${image.format} have no snapshots`)
+    const words = new Map(parameter.split(',').map((word) => word.split('=', 2) as [string, string | undefined]))
+    const [id, name] = [words.get('snapshot.id'), words.get('snapshot.name')]
+    const found = id === undefined && name === undefined
+      ? snapshots.list().find((each) => each.id === parameter) ?? snapshots.list().find((each) => each.name === parameter)
+      : snapshots.list().find((each) => (id === undefined || each.id === id) && (name === undefined || each.name === name))
+    if (found === undefined) throw new CodedError('no-snapshot', `${path}: no snapshot '${parameter}'`)
+    await snapshots.apply(found.id)
+    return image
+  } catch (error) {
+    await image.close().catch(() => {})
+    throw error
+  }
 }

@@ -231,6 +231,20 @@ describe('what entresol-img writes, qemu-img reads', () => {
     expect(await img(['snapshot', '-a', 'nothing', path('changed')])).toMatchObject({ code: 1 })
   })
 
+  it('convert -l takes a snapshot, and leaves the image alone', async () => {
+    const before = readFileSync(path('snapshots.qcow2'))
+    await qemuIo(path('snapshots.qcow2'), 'write -P 200 64k 1M')
+    const changed = readFileSync(path('snapshots.qcow2'))
+    for (const which of ['one', '2', 'snapshot.name=two', 'snapshot.id=1']) {
+      await must('convert', '-l', which, '-O', 'qcow2', path('snapshots.qcow2'), path('taken'))
+      await qemuImg('convert', '-l', which.includes('=') ? which : `snapshot.${/^\d/.test(which) ? 'id' : 'name'}=${which}`, '-O', 'raw', path('snapshots.qcow2'), path('taken.raw'))
+      await sameByQemu('taken', 'qcow2', 'taken.raw')
+    }
+    expect(await img(['convert', '-l', 'three', path('snapshots.qcow2'), path('taken')])).toMatchObject({ code: 1 })
+    expect(readFileSync(path('snapshots.qcow2')).equals(changed)).toBe(true)
+    writeFileSync(path('snapshots.qcow2'), before)
+  })
+
   it('dd takes the part dd takes, as qemu-img does', async () => {
     const whole = readFileSync(path('data.raw'))
     const cases: [string[], number, number][] = [

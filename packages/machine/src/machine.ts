@@ -84,7 +84,7 @@ export class Machine {
     this.#loop = new RunLoop({
       vcpus: platform.vcpus, clock: this.#clock, others: platform.threads,
       ran: options.profile && ((n, milliseconds) => options.profile!.ran(platform.vcpus[n]!, milliseconds)),
-      endSlices: () => platform.vcpus.forEach((vcpu) => vcpu.stop()), exited: (vcpu, exit) => this.#exited(vcpu, exit),
+      exited: (vcpu, exit) => this.#exited(vcpu, exit),
     })
     const events: BoardEvents = {
       powerOff: () => (options.noShutdown ? this.#suspend() : this.#end({ reason: 'power-off' })),

@@ -7,8 +7,11 @@ import { yieldToHost } from './yield.ts'
 const SLICE = 100_000
 /** Milliseconds of running before the event loop gets a turn. */
 const TURN = 8
-/** Instructions a vCPU runs between turns of the event loop while the host works for it: it may be polling for the result. */
-const SHORT_SLICE = 2_000
+/**
+ * Instructions a vCPU runs between turns of the event loop while the host works for it: it may be polling for the result. Not fewer, and the
+ * slice that began the work goes on, because a driver that has more to ask for should get one interrupt for many answers.
+ */
+const SHORT_SLICE = 50_000
 
 /** Milliseconds before a deadline that are waited for actively; a timer fires at most 1 ms late for it. */
 const SPIN = 0.1
@@ -29,8 +32,6 @@ export interface RunLoopHost {
   readonly clock: HostClock | InstructionClock
   /** Vcpu n of `vcpus` has run for so long and stands still. */
   readonly ran?: ((n: number, milliseconds: number) => void) | undefined
-  /** Ends the slice in progress early. */
-  endSlices(): void
   /** A vCPU left for another reason than its slice or HLT. */
   exited(vcpu: Vcpu, exit: VcpuExit): void
 }
@@ -87,7 +88,6 @@ export class RunLoop {
   /** An operation of the host began that the guest may be polling for: turns become short until as many have ended. */
   hostWorkBegins(): void {
     this.#hostWork++
-    this.#host.endSlices()
   }
 
   hostWorkEnds(): void {

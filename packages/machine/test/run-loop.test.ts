@@ -18,7 +18,7 @@ const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => 
 
 function loopOf(cpu: Vcpu): { loop: RunLoop; clock: HostClock } {
   const clock: HostClock = new HostClock(() => loop.wake())
-  const loop: RunLoop = new RunLoop({ vcpus: [cpu], clock, others: undefined, endSlices: () => {}, exited: () => {} })
+  const loop: RunLoop = new RunLoop({ vcpus: [cpu], clock, others: undefined, exited: () => {} })
   clock.resume()
   return { loop, clock }
 }

@@ -7,7 +7,7 @@ import type { Arguments } from '../arguments.ts'
 import { hostClock } from '../clock.ts'
 import type { Command, Host } from '../command.ts'
 import { copy } from '../copy.ts'
-import { closing, completing, create, findFormat, open, optionHelp, takeCommonOptions } from '../images.ts'
+import { closing, completing, create, findFormat, open, openSnapshot, optionHelp, takeCommonOptions } from '../images.ts'
 import { Progress } from '../progress.ts'
 import { cacheMode, formatOptions, parseCount, parseSize } from '../values.ts'
 
@@ -25,6 +25,7 @@ export const convertCommand: Command = {
     { flags: ['-B', '-b'], argument: 'backing_file', help: 'the new image is a difference to this one, which has what the source’s backing image has' },
     { flags: ['-F'], argument: 'backing_fmt', help: 'format of the backing file' },
     { flags: ['-c'], help: 'compress' },
+    { flags: ['-l'], argument: 'snapshot_param', help: 'convert an internal snapshot: snapshot.id=…,snapshot.name=…, or an id or name' },
     { flags: ['-S'], argument: 'sparse_size', help: 'zeroes of this length are not written; 4k when not given, 0 writes everything' },
     { flags: ['-n'], help: 'the target is there already' },
     { flags: ['--target-is-zero'], help: 'the target that is there reads as zeroes' },
@@ -50,10 +51,16 @@ export const convertCommand: Command = {
     if (given.has('--target-is-zero') && !given.has('-n')) throw badUsage('--target-is-zero goes with -n')
     if (given.has('-n') && (backing !== undefined || Object.keys(options).length > 0)) throw badUsage('-n leaves no room for -o and -B')
     if (given.has('-c') && given.value('-S') === '0') throw badUsage('-c and -S 0 do not go together')
+    const snapshot = given.value('-l')
+    if (snapshot !== undefined && names.length > 1) throw badUsage('-l goes with one image')
+    if (names.includes(target)) throw badUsage(`'${target}' cannot be converted into itself`)
     cacheMode(given, '-T', 'writeback')
     const sources: ImageBackend[] = []
     try {
-      for (const name of names) sources.push(await open(host, name, { format: given.value('-f'), readOnly: true, shared: given.has('-U') }))
+      for (const name of names) {
+        const how = { format: given.value('-f'), readOnly: true, shared: given.has('-U') }
+        sources.push(snapshot === undefined ? await open(host, name, how) : await openSnapshot(host, name, how, snapshot))
+      }
       const size = sources.reduce((sum, source) => sum + source.size, 0)
       const copyInto = (image: ImageBackend): Promise<void> => copyAll(given, host, sources, image, backing !== undefined)
       if (given.has('-n')) {

@@ -3,7 +3,7 @@ import type { ImageBackend } from '@entresol/block'
 import { CodedError } from '@entresol/kit'
 import { FORMAT, FORMAT_OPTIONS, OUTPUT, SHARED, badUsage } from '../arguments.ts'
 import type { Command } from '../command.ts'
-import { findFormat, takeCommonOptions, withImage } from '../images.ts'
+import { closing, findFormat, open, openSnapshot, takeCommonOptions } from '../images.ts'
 import { formatOptions, json, parseSize, wantsJson, wholeSectors } from '../values.ts'
 import { qcow2FileSize } from './qcow2-size.ts'
 
@@ -13,7 +13,8 @@ export const measureCommand: Command = {
   summary: 'tell how much space an image would take in a format',
   options: [
     FORMAT, { flags: ['-O'], argument: 'output_fmt', help: 'format to measure: raw (when not given) or qcow2' }, FORMAT_OPTIONS, OUTPUT,
-    { flags: ['--size'], argument: 'size', help: 'measure an empty disk of this size' }, SHARED,
+    { flags: ['--size'], argument: 'size', help: 'measure an empty disk of this size' },
+    { flags: ['-l'], argument: 'snapshot_param', help: 'measure an internal snapshot' }, SHARED,
   ],
   async run(given, host) {
     const format = findFormat(given.value('-O') ?? 'raw')
@@ -35,7 +36,12 @@ export const measureCommand: Command = {
       host.out(wantsJson(given) ? json({ ...noBitmaps && { bitmaps: 0 }, 'required': required, 'fully-allocated': whole }) : `required size: ${required}\nfully allocated size: ${whole}\n`)
     }
     if (sizeText !== undefined) await measure(wholeSectors(parseSize('--size', sizeText)))
-    else await withImage(host, path!, { format: given.value('-f'), readOnly: true, shared: given.has('-U') }, (image) => measure(image.size, image))
+    else {
+      const how = { format: given.value('-f'), readOnly: true, shared: given.has('-U') }
+      const snapshot = given.value('-l')
+      const image = await (snapshot === undefined ? open(host, path!, how) : openSnapshot(host, path!, how, snapshot))
+      await closing(image, () => measure(image.size, image))
+    }
     return 0
   },
 }

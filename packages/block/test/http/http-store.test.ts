@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { byteStoreSuite, describeSuite } from '@entresol/compliance'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { HttpStore } from '../../src/http/http-store.ts'
 import { pattern } from '../nbd/support.ts'
@@ -147,6 +148,8 @@ describe('a file on a web server', () => {
     }
     await expect(store.read(0, new Uint8Array(512))).rejects.toMatchObject({ code: 'io-error' })
   })
+
+  describeSuite(byteStoreSuite, async () => ({ store: await HttpStore.open(url) }), { describe, it })
 
   it('an empty file has no bytes', async () => {
     content = new Uint8Array(0)

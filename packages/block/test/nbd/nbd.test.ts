@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { blockBackendSuite, describeSuite } from '@entresol/compliance'
+import { blockBackendSuite, byteStoreSuite, describeSuite } from '@entresol/compliance'
 import { NbdClient } from '../../src/nbd/client.ts'
 import { listNbdExports } from '../../src/nbd/client-handshake.ts'
 import { NbdDisk } from '../../src/nbd/disk.ts'
@@ -22,6 +22,8 @@ const disk = (size = MIB, readOnly = false, name = ''): NbdExport => ({ name, ba
 
 describeSuite(blockBackendSuite, async () => ({ backend: await NbdDisk.open({ connect: connector(disk()) }) }), { describe, it })
 describeSuite(blockBackendSuite, async () => ({ backend: await NbdDisk.open({ connect: connector(disk(MIB, true)) }) }), { describe, it })
+
+describeSuite(byteStoreSuite, async () => ({ store: await NbdStore.open({ connect: connector(disk(MIB, true)) }) }), { describe, it })
 
 describe('NBD, our client at our server', () => {
   it('holes and zeroes are told, and read as zeroes', async () => {

@@ -51,8 +51,11 @@ export class TrackedBackend implements BlockBackend {
     return this.#backend.close()
   }
 
+  /** The work is over when the device has seen the result and what it says at once has reached the guest: two microtasks behind. */
   #track(operation: Promise<void>): Promise<void> {
     this.#work.hostWorkBegins()
-    return operation.finally(() => this.#work.hostWorkEnds())
+    const ended = (): void => queueMicrotask(() => queueMicrotask(() => this.#work.hostWorkEnds()))
+    operation.then(ended, ended)
+    return operation
   }
 }

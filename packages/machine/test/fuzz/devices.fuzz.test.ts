@@ -1,4 +1,5 @@
 import type { AccessSize, BlockBackend, Gpa } from '@entresol/interfaces'
+import type { DeviceOptions } from '../../src/devices/options.ts'
 import { expect, test } from 'vitest'
 import { fuzzSettings, Random } from '../support/random.ts'
 import { createRig, EXIT_CODE, runSlice } from '../support/rig.ts'
@@ -25,9 +26,14 @@ const CONFIG_DATA = 0xcfc
 const disk = (bytes: number, readOnly: boolean): BlockBackend => ({
   size: bytes, readOnly,
   read: (_offset, into) => Promise.resolve(void into.fill(0x5a)), write: () => Promise.resolve(), flush: () => Promise.resolve(),
-  discard: () => Promise.resolve(), close: () => Promise.resolve(),
+  writeZeroes: () => Promise.resolve(), discard: () => Promise.resolve(), close: () => Promise.resolve(),
+  status: (_offset, length) => Promise.resolve({ length, allocated: true, zero: false }),
 })
 
+const peer = { write: () => {}, onData: () => {}, resume: () => {} }
+const devices = (): DeviceOptions[] => [
+  { type: 'virtio-blk', backend: disk(1 << 20, false) }, { type: 'virtio-rng' }, { type: 'virtio-console', ports: [{ port: peer }, { port: peer, name: 'x' }] },
+]
 const drives = [
   { backend: disk(1 << 20, false), media: 'disk' as const }, { backend: disk(2048 * 64, true), media: 'cdrom' as const, index: 2 },
 ]
@@ -132,7 +138,7 @@ const ATTACKS: Readonly<Record<string, readonly Attack[]>> = {
 for (const board of ['pc', 'microvm'] as const) {
   for (const [name, attacks] of Object.entries(ATTACKS)) {
     test(`${board}: random ${name} neither throws nor leaves the guest's memory, and the machine boots afterwards`, { timeout: 0 }, async () => {
-      const rig = createRig({ board, cpus: 2, firmware: board === 'pc', drives: board === 'pc' ? drives : [] })
+      const rig = createRig({ board, cpus: 2, firmware: board === 'pc', drives: board === 'pc' ? drives : [], devices: devices() })
       expect(rig.boot(), 'boots before').toBe(EXIT_CODE)
       for (let index = 0; index < Math.ceil(count / 6); index++) {
         const random = new Random(seed + index)

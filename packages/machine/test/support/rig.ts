@@ -6,6 +6,7 @@ import { Microvm } from '../../src/boards/microvm.ts'
 import { Pc } from '../../src/boards/pc.ts'
 import { InstructionClock } from '../../src/clock/instruction-clock.ts'
 import { SerialConsole } from '../../src/console/serial-console.ts'
+import type { DeviceOptions } from '../../src/devices/options.ts'
 import type { BoardName, DriveOptions } from '../../src/options.ts'
 import { Platform } from '../../src/platform.ts'
 
@@ -44,6 +45,7 @@ export interface RigOptions {
   readonly cpu?: string
   readonly firmware?: boolean
   readonly drives?: readonly DriveOptions[]
+  readonly devices?: readonly DeviceOptions[]
   /** Guest frames lie above 2 GiB of machine memory, where addresses are negative as 32-bit integers. */
   readonly high?: boolean
 }
@@ -77,7 +79,7 @@ export function createRig(options: RigOptions = {}): Rig {
   if (options.high) platform.machineMemory.reserve(2048 * MIB)
   const canaries = plantCanaries(platform.machineMemory)
   const image = options.firmware ? { bios: tinyBios() } : { kernel: tinyKernel() }
-  const machine = { ...image, isaDebugExit: {}, drives: options.drives ?? [] }
+  const machine = { ...image, isaDebugExit: {}, drives: options.drives ?? [], devices: options.devices ?? [] }
   const serial = [new SerialConsole(), new SerialConsole()]
   const board = name === 'pc' ? new Pc(platform, clock, machine, serial, events) : new Microvm(platform, clock, machine, serial, events)
   platform.vcpus[0]!.setRegisters(board.powerOn(true).registers)

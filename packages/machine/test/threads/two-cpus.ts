@@ -31,7 +31,7 @@ export async function twoCpus(): Promise<TwoCpus> {
     threads: { clock, cpu: 'max', exited: (vcpu, exit) => void (failure = new Error(`CPU ${vcpu.id}: ${exit.reason}`)), failed: (error) => void (failure = error) },
   })
   const loop: RunLoop = new RunLoop({
-    vcpus: platform.vcpus, others: platform.threads, clock, endSlices: () => {},
+    vcpus: platform.vcpus, others: platform.threads, clock,
     exited: (vcpu, exit) => void (failure = new Error(`CPU ${vcpu.id}: ${exit.reason}`)),
   })
   const { ram } = platform
