@@ -6,7 +6,8 @@ import {
   PSEUDO_CONTINUE, PSEUDO_COUNT, PSEUDO_CROSS, PSEUDO_EXIT, PSEUDO_GENERAL_PROTECTION, PSEUDO_INTERCEPT, PSEUDO_REGION, PSEUDO_UNDEFINED,
 } from '../interpreter/pseudo.ts'
 import {
-  R_FLAGS, R_HANDLER, R_LENGTH, R_OFFSET, R_REGION_ENTRY, R_REGION_ORIGINAL, R_REGION_SLOT, RECORD_BYTES, RECORD_LEGACY,
+  R_FLAGS, R_HANDLER, R_IMMEDIATE, R_LENGTH, R_LINK, R_OFFSET, R_REGION_ENTRY, R_REGION_ORIGINAL, R_REGION_SLOT, RECORD_BYTES, RECORD_COUNTED, RECORD_LEGACY,
+  RECORD_LINKS,
 } from '../interpreter/records.ts'
 import * as L from '../state/layout.ts'
 
@@ -148,23 +149,39 @@ export class CodeCache {
   /** Decodes a straight run at `offset` of the page and enters it; returns its first record. */
   decodeRun(frame: number, offset: number, mode: number, table: number): number {
     const size = MODES[mode & L.MODE_SIZE]!
+    // Elsewhere a branch goes to an offset that CS.base and masks make an address of.
+    const linear = mode === L.MODE_64 || (mode & L.MODE_FLAT) !== 0
     const first = this.#next
     let at = first
     for (let count = 0; ; count++) {
       const index = (table >>> 2) + offset
       if (count === MAX_RUN || offset >= PAGE || this.#u32[index] !== 0) {
         this.#pseudo(at, PSEUDO_CONTINUE, offset, 0, size)
+        if (offset < PAGE) this.#u32[(at + R_LINK) >>> 2] = this.#u32[index]!
         at += RECORD_BYTES
         break
       }
       this.#u32[index] = at
       const ends = this.#decodeOne(frame + offset, frame + PAGE, at, offset, size)
+      if (linear) this.#mayLink(at, offset)
       at += RECORD_BYTES
       if (ends) break
       offset += this.#u8[at - RECORD_BYTES + R_LENGTH]!
     }
     this.#next = at
     return first
+  }
+
+  /** Marks a record just written that is a relative branch into its own page. */
+  #mayLink(at: number, offset: number): void {
+    if (this.#view.getUint16(at, true) < PSEUDO_COUNT) return
+    const { relative, variant } = this.#decoder
+    if (!relative || variant!.width === 16) return
+    const target = this.#view.getBigInt64(at + R_IMMEDIATE, true)
+    if (target < 0n || target >= BigInt(PAGE)) return
+    const counted = target <= BigInt(offset) || variant!.row.mnemonic === 'CALL'
+    this.#view.setUint8(at + R_FLAGS, this.#view.getUint8(at + R_FLAGS) | RECORD_LINKS | (counted ? RECORD_COUNTED : 0))
+    this.#u32[(at + R_LINK) >>> 2] = 0
   }
 
   /** Writes the record for the instruction at machine address `start`; true when control never falls through. */
@@ -250,24 +267,24 @@ export class CodeCache {
 
   /** Control that reaches `offset` of the page enters entry `entry` of the region in `slot` from now on. */
   enterRegion(page: CodePageId, offset: number, slot: number, entry: number): void {
-    const index = (page.table >>> 2) + offset
-    const original = this.#u32[index]!
-    const at = this.#next
+    const record = this.#u32[(page.table >>> 2) + offset]!
+    const original = this.#next
     this.#next += RECORD_BYTES
-    this.#u32.copyWithin(at >>> 2, original >>> 2, (original + RECORD_BYTES) >>> 2)
-    this.#view.setUint16(at, PSEUDO_REGION, true)
-    this.#u32[(at + R_REGION_ENTRY) >>> 2] = entry
-    this.#u32[(at + R_REGION_SLOT) >>> 2] = slot
-    this.#u32[(at + R_REGION_ORIGINAL) >>> 2] = original
-    this.#u32[index] = at
+    this.#u32.copyWithin(original >>> 2, record >>> 2, (record + RECORD_BYTES) >>> 2)
+    // In its place, as other records may lead to it.
+    this.#view.setUint16(record, PSEUDO_REGION, true)
+    this.#view.setUint8(record + R_FLAGS, this.#view.getUint8(record + R_FLAGS) & ~RECORD_LINKS)
+    this.#u32[(record + R_REGION_ENTRY) >>> 2] = entry
+    this.#u32[(record + R_REGION_SLOT) >>> 2] = slot
+    this.#u32[(record + R_REGION_ORIGINAL) >>> 2] = original
   }
 
-  /** The region's entry is gone: the instruction's own record counts again. */
+  /** The region's entry is gone: the record is the instruction's again. */
   leaveRegion(page: CodePageId, offset: number, slot: number): void {
-    const index = (page.table >>> 2) + offset
-    const record = this.#u32[index]!
+    const record = this.#u32[(page.table >>> 2) + offset]!
     if (record === 0 || !this.hasRegion(page, offset) || this.#u32[(record + R_REGION_SLOT) >>> 2] !== slot) return
-    this.#u32[index] = this.#u32[(record + R_REGION_ORIGINAL) >>> 2]!
+    const original = this.#u32[(record + R_REGION_ORIGINAL) >>> 2]!
+    this.#u32.copyWithin(record >>> 2, original >>> 2, (original + RECORD_BYTES) >>> 2)
   }
 
   /** Variant behind the last record written by `decodeRun` or `decodeStep`. */
@@ -348,6 +365,12 @@ export class CodeCache {
     this.#options.onCodeGone(frame)
   }
 
+  /** Whoever comes to the record looks its address up again. */
+  #forget(record: number): void {
+    this.#view.setUint16(record + R_HANDLER, PSEUDO_CONTINUE, true)
+    this.#u32[(record + R_LINK) >>> 2] = 0
+  }
+
   /** Machine bytes changed: instructions decoded from them are decoded anew when next reached. */
   wrote(address: number, length: number): void {
     const modes = this.#codeFrames[address >>> 12]
@@ -362,10 +385,8 @@ export class CodeCache {
       for (let offset = start; offset < end; offset++) {
         const record = this.#u32[table + offset]!
         if (record === 0 || offset + this.#u8[record + R_LENGTH]! <= address - frame) continue
-        if (this.#view.getUint16(record, true) === PSEUDO_REGION) {
-          this.#view.setUint16(this.#u32[(record + R_REGION_ORIGINAL) >>> 2]!, PSEUDO_CONTINUE, true)
-        }
-        this.#view.setUint16(record + R_HANDLER, PSEUDO_CONTINUE, true)
+        if (this.#view.getUint16(record, true) === PSEUDO_REGION) this.#forget(this.#u32[(record + R_REGION_ORIGINAL) >>> 2]!)
+        this.#forget(record)
         this.#u32[table + offset] = 0
         this.invalidated++
         gone = true

@@ -35,6 +35,8 @@ export interface InterpreterFunctions {
 export interface HandlerExits {
   fault(): void
   jump(rip: I64): void
+  /** The branch of the record is taken, to this RIP. */
+  branch(rip: I64): void
   status(status: I32): void
 }
 
@@ -476,7 +478,8 @@ export class InterpreterEmitter implements Emitter {
   }
 
   jump(rip: I64): void {
-    this.#exits.jump(rip)
+    if (this.#variant.operands.some((o) => o.kind === 'relative')) this.#exits.branch(rip)
+    else this.#exits.jump(rip)
   }
 
   branchIf(condition: I32): void {

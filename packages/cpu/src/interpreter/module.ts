@@ -1,5 +1,5 @@
 import { callExpr, callIndirectExpr, i32, i64, ModuleBuilder, v128 } from '@entresol/wasm-builder'
-import type { FunctionBuilder, FunctionType, Label, Local } from '@entresol/wasm-builder'
+import type { FunctionBuilder, FunctionType, I32, I64, Label, Local } from '@entresol/wasm-builder'
 import { CodedError } from '@entresol/kit'
 import type { InstructionTable, Variant } from '../decode/variants.ts'
 import * as L from '../state/layout.ts'
@@ -68,12 +68,14 @@ export function buildInterpreter(
     const { index, builder: b } = module.func(HANDLER)
     const cpu = b.param('i32', 0)
     const record = b.param('i32', 1)
+    const jump = (rip: I64): void => {
+      b.store('i64', cpu.get, L.RIP, rip)
+      b.return(i32.const(R.STATUS_JUMP))
+    }
     emitBody(b, cpu, record, variant, {
       fault: () => b.return(i32.const(R.STATUS_FAULT)),
-      jump: (rip) => {
-        b.store('i64', cpu.get, L.RIP, rip)
-        b.return(i32.const(R.STATUS_JUMP))
-      },
+      jump,
+      branch: jump,
       status: (status) => b.return(status),
     })
     b.emit(i32.const(R.STATUS_NEXT))
@@ -109,10 +111,14 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
   const entry = b.variable(record.get)
   const rip = b.local('i64')
   const status = b.local('i32')
+  const link = b.local('i32')
   // Signed: PSEUDO_CONTINUE as the first record (a string instruction that overwrote itself) makes it -1.
   const count = i32.shr_s(i32.sub(record.get, entry.get), i32.const(5))
   const burn = (instructions: typeof count): void => b.store('i32', cpu.get, L.FUEL, i32.sub(i32.load(cpu.get, L.FUEL), instructions))
   const leave = (code: number): void => b.return(i32.const(code))
+  /** There is a link, it leads to an instruction still, and the page it is on is mapped as it was when it was entered. */
+  const linked = (): I32 => i32.eqz(i32.or(i32.eqz(link.get), i32.or(
+    i32.eqz(i32.load16_u(link.get)), i32.and(i32.load(cpu.get, L.PAGE_LINEAR), i32.const(1)))))
   const recordRip = i64.add(i64.load(cpu.get, L.PAGE_RIP), i64.extend_i32_u(i32.load16_u(record.get, R.R_OFFSET)))
 
   b.loop((top) => {
@@ -121,7 +127,8 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
         b.block((next) => {
           b.block((fault) => {
             b.block((dispatchStatus) => {
-              emitArms(top, jump, fault, dispatchStatus)
+              b.block((branch) => emitArms(top, jump, branch, fault, dispatchStatus))
+              emitBranch(top, jump)
             })
             // Status of an out-of-line handler or host function.
             b.block((step) => {
@@ -161,9 +168,15 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
   })
   b.unreachable()
 
-  function emitArms(top: Label, jump: Label, fault: Label, dispatchStatus: Label): void {
+  function emitArms(top: Label, jump: Label, branch: Label, fault: Label, dispatchStatus: Label): void {
     const pseudo: ((() => void) | undefined)[] = []
     pseudo[PSEUDO_CONTINUE] = () => {
+      b.set(link, i32.load(record.get, R.R_LINK))
+      b.if(linked(), () => {
+        b.set(entry, i32.add(entry.get, i32.sub(link.get, record.get)))
+        b.set(record, link.get)
+        b.br(top)
+      })
       b.set(rip, i64.and(recordRip, i64.load(cpu.get, L.RIP_MASK)))
       // Not an instruction: `jump` will count one too many.
       b.set(entry, i32.add(entry.get, i32.const(R.RECORD_BYTES)))
@@ -191,6 +204,7 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
       b.br(dispatchStatus)
     }
     pseudo[PSEUDO_REGION] = () => {
+      burn(count)
       b.set(status, callExpr('i32', f.enter, [cpu.get, i32.load(record.get, R.R_REGION_SLOT), i32.load(record.get, R.R_REGION_ENTRY)]))
       b.set(rip, i64.load(cpu.get, L.RIP))
       b.if(i32.eq(status.get, i32.const(R.REGION_BAILED)), () => emitBailed(top))
@@ -206,6 +220,10 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
           jump: (target) => {
             b.set(rip, target)
             b.br(jump)
+          },
+          branch: (target) => {
+            b.set(rip, target)
+            b.br(branch)
           },
           status: (value) => {
             b.set(status, value)
@@ -229,6 +247,26 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
     open(arms.length - 1, [])
   }
 
+  /** The relative branch of the record is taken, to `rip`. */
+  function emitBranch(top: Label, jump: Label): void {
+    b.set(link, i32.load(record.get, R.R_LINK))
+    b.brIf(jump, i32.eqz(linked()))
+    b.if(i32.and(i32.load8_u(record.get, R.R_FLAGS), i32.const(R.RECORD_COUNTED)), () => {
+      burn(i32.add(count, i32.const(1)))
+      b.if(i32.lt_s(i32.or(i32.load(cpu.get, L.FUEL), i32.load(cpu.get, L.KICK)), i32.const(0)), () => {
+        b.store('i64', cpu.get, L.RIP, rip.get)
+        leave(R.LEFT_AT_RIP)
+      })
+      b.set(record, link.get)
+      emitHeat()
+      b.set(entry, record.get)
+      b.br(top)
+    })
+    b.set(entry, i32.sub(i32.add(entry.get, i32.sub(link.get, record.get)), i32.const(R.RECORD_BYTES)))
+    b.set(record, link.get)
+    b.br(top)
+  }
+
   /** Carries out the one instruction at `rip` of the current page, then looks for a region again. */
   function emitBailed(top: Label): void {
     const offset = b.let(i32.wrap_i64(i64.sub(rip.get, i64.load(cpu.get, L.PAGE_RIP))))
@@ -243,6 +281,7 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
       for (let at = 0; at < R.RECORD_BYTES; at += 16) b.store('v128', step, at, v128.load(record.get, at))
       const next = i32.add(offset, i32.load8_u(record.get, R.R_LENGTH))
       b.store('i32', step, R.RECORD_BYTES + R.R_HANDLER, i32.const(PSEUDO_CONTINUE))
+      b.store('i32', step, R.RECORD_BYTES + R.R_LINK, i32.const(0))
       b.store('i32', step, R.RECORD_BYTES + R.R_OFFSET, next)
       b.set(record, step)
     })
@@ -267,8 +306,10 @@ function emitRun(module: ModuleBuilder, hot: readonly Variant[], f: RunFunctions
     const linear = b.variable(i64.add(rip.get, i64.load(cpu.get, L.segment(L.SEG_CS) + L.SEG_BASE)))
     const offset = i32.shl(i32.and(i32.wrap_i64(linear.get), i32.const(0xfff)), i32.const(2))
     b.if(i64.eq(i64.and(linear.get, i64.const(-4096n)), i64.load(cpu.get, L.PAGE_LINEAR)), () => {
+      const from = b.let(record.get)
       b.set(record, i32.load(i32.add(i32.load(cpu.get, L.PAGE_TABLE), offset)))
       b.if(record.get, () => {
+        b.if(i32.and(i32.load8_u(from, R.R_FLAGS), i32.const(R.RECORD_LINKS)), () => b.store('i32', from, R.R_LINK, record.get))
         emitHeat()
         b.set(entry, record.get)
         b.br(top)

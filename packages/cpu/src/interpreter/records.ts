@@ -22,12 +22,14 @@ export const R_OFFSET = 16
 /** RECORD_* bits (u8). */
 export const R_FLAGS = 18
 export const R_SCALE = 19
+/** RECORD_LINKS, PSEUDO_CONTINUE: the record to go on at (0: not known yet), in place of a displacement. */
+export const R_LINK = 20
 /** Displacement (i32); RIP-relative ones count from the page's start. */
 export const R_DISPLACEMENT = 20
 /** Immediate sign-extended (i64); relative branches: target minus RIP of the page's start; moffs: the offset. */
 export const R_IMMEDIATE = 24
 
-/** A record that stands for a translated region (PSEUDO_REGION): number of the entry, slot in the table of regions, the instruction's own record. */
+/** A record that became a translated region (PSEUDO_REGION): number of the entry, slot in the table of regions, a copy of what it was. */
 export const R_REGION_ENTRY = 20
 export const R_REGION_SLOT = 24
 export const R_REGION_ORIGINAL = 28
@@ -52,8 +54,10 @@ export const RECORD_LEGACY = 1
 /** The memory operand is in the stack segment: its faults are #SS. */
 export const RECORD_STACK = 2
 export const RECORD_LOCK = 4
-/** Address size of string instructions: 0 → 64, 1 → 32, 2 → 16 bits. */
-export const RECORD_STRING_SIZE_SHIFT = 4
+/** A relative branch into its own page, whose R_LINK the first time it is taken fills in. */
+export const RECORD_LINKS = 8
+/** It goes back or is a call: the slice may end there, and arrivals count. */
+export const RECORD_COUNTED = 16
 
 /** Statuses an out-of-line handler returns to the dispatcher. */
 export const STATUS_NEXT = 0
