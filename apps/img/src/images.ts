@@ -13,6 +13,8 @@ export interface OpenOptions {
   readonly shared?: boolean
   /** Opens what it is a difference to; true unless said otherwise. */
   readonly backing?: boolean
+  /** Opens it to be checked, whatever it says of its own state. */
+  readonly check?: boolean
 }
 
 /** A format by its name, or by the other names qemu-img has for it. */
@@ -23,9 +25,10 @@ export function findFormat(name: string): ImageFormat {
 }
 
 /** Opens an image; the message of what goes wrong names the file. */
-export function open(host: Host, path: string, { format, readOnly, shared, backing }: OpenOptions): Promise<ImageBackend> {
+export function open(host: Host, path: string, { format, readOnly, shared, backing, check }: OpenOptions): Promise<ImageBackend> {
   return openImage(path, {
-    files: host.files, codecs: host.codecs, readOnly, ...format !== undefined && { format: findFormat(format).name }, ...shared && { shared }, ...backing === false && { backing },
+    files: host.files, codecs: host.codecs, random: host.random, readOnly, ...format !== undefined && { format: findFormat(format).name },
+    ...shared && { shared }, ...backing === false && { backing }, ...check && { check },
   })
 }
 
@@ -83,7 +86,7 @@ export async function createEmpty(host: Host, path: string, options: CreateOptio
 /** Makes an image and opens it writable. */
 export function create(host: Host, path: string, options: CreateOptions): Promise<ImageBackend> {
   return make(host, path, options, (store) => options.format.open(store, {
-    codecs: host.codecs, openFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: false }),
+    codecs: host.codecs, random: host.random, openFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: false }),
     openBacking: (name, format) => open(host, host.files.resolve(path, name), { format, readOnly: true }),
   }))
 }
