@@ -108,7 +108,7 @@ export function describeFormat(given: FormatCase): void {
     })
 
     it('keeps random histories, closed and opened again', async () => {
-      for (let seed = 1; seed <= 6; seed++) {
+      for (let seed = 1; seed <= 4; seed++) {
         const files = new Recording()
         await createImage(given, files)
         const model = new Model(given.size / SECTOR)
@@ -218,11 +218,11 @@ async function pattern(size: number): Promise<Uint8Array> {
 /** Laws of the power for a way of making images. */
 export function describePowerCuts(given: FormatCase): void {
   it('a cut of the power at any write leaves an image with every flushed byte', async () => {
-    for (const seed of [21, 22]) await powerCuts(given, seed, 40, 0)
+    await powerCuts(given, 21, 40, 0)
   })
 
   it('so does one that loses any of the writes since the last flush, or sectors of them', async () => {
-    for (let seed = 31; seed < 35; seed++) await powerCuts(given, seed, 30, 2)
+    for (let seed = 31; seed < 34; seed++) await powerCuts(given, seed, 30, 2)
   })
 }
 
