@@ -1,6 +1,6 @@
 import type { BlockBackend, ByteStore } from '@entresol/interfaces'
-import { formatNamed, formats, openImage } from '@entresol/block'
-import type { BackingReference, ImageBackend, ImageFiles, ImageFormat } from '@entresol/block'
+import { CACHE_MODES, formatNamed, formats, openImage } from '@entresol/block'
+import type { BackingReference, CacheMode, ImageBackend, ImageFiles, ImageFormat } from '@entresol/block'
 import { CodedError, suggestion } from '@entresol/kit'
 import { badUsage } from './arguments.ts'
 import type { Host } from './command.ts'
@@ -13,6 +13,10 @@ export interface OpenOptions {
   readonly shared?: boolean
   /** Opens what it is a difference to; true unless said otherwise. */
   readonly backing?: boolean
+  /** How it is cached: around the host's page cache or through it. */
+  readonly cache?: CacheMode
+  /** Opens it to be checked, whatever it says of its own state. */
+  readonly check?: boolean
 }
 
 /** A format by its name, or by the other names qemu-img has for it. */
@@ -22,10 +26,14 @@ export function findFormat(name: string): ImageFormat {
   return formatNamed(name)
 }
 
+const isDirect = (cache: CacheMode | undefined): boolean => cache !== undefined && CACHE_MODES[cache].direct
+
 /** Opens an image; the message of what goes wrong names the file. */
-export function open(host: Host, path: string, { format, readOnly, shared, backing }: OpenOptions): Promise<ImageBackend> {
+export function open(host: Host, path: string, { format, readOnly, shared, backing, check, cache }: OpenOptions): Promise<ImageBackend> {
   return openImage(path, {
-    files: host.files, codecs: host.codecs, readOnly, ...format !== undefined && { format: findFormat(format).name }, ...shared && { shared }, ...backing === false && { backing },
+    files: host.files, codecs: host.codecs, random: host.random, readOnly, ...format !== undefined && { format: findFormat(format).name },
+    ...shared && { shared }, ...backing === false && { backing }, ...check && { check },
+    ...isDirect(cache) && { direct: true },
   })
 }
 
@@ -53,15 +61,17 @@ export interface CreateOptions {
   readonly size: number
   readonly backing?: BackingReference | undefined
   readonly options: Readonly<Record<string, string>>
+  readonly cache?: CacheMode
 }
 
 /** Makes an empty image at `path`, whatever was there before, and hands its file to `work`. Removes it again where anything fails. */
-async function make<Result>(host: Host, path: string, { format, size, backing, options }: CreateOptions, work: (store: ByteStore) => Promise<Result>): Promise<Result> {
+async function make<Result>(host: Host, path: string, { format, size, backing, options, cache }: CreateOptions, work: (store: ByteStore) => Promise<Result>): Promise<Result> {
   if (format.create === undefined) throw new CodedError('unsupported', `${path}: images of format ${format.name} are only read`)
-  const store = await host.files.open(path, { readOnly: false, create: true })
+  const store = await host.files.open(path, { readOnly: false, create: true, direct: isDirect(cache) })
   try {
     await format.create(store, {
       size, options, ...backing && { backing }, createFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: false, create: true }),
+      openFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: true }),
       fileName: path.slice(path.lastIndexOf('/') + 1), random: host.random, now: Math.floor(host.now() / 1000),
     })
     return await work(store)
@@ -83,7 +93,7 @@ export async function createEmpty(host: Host, path: string, options: CreateOptio
 /** Makes an image and opens it writable. */
 export function create(host: Host, path: string, options: CreateOptions): Promise<ImageBackend> {
   return make(host, path, options, (store) => options.format.open(store, {
-    codecs: host.codecs, openFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: false }),
+    codecs: host.codecs, random: host.random, openFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: false }),
     openBacking: (name, format) => open(host, host.files.resolve(path, name), { format, readOnly: true }),
   }))
 }

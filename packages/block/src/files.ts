@@ -8,6 +8,8 @@ export interface FileAccess {
   readonly create?: boolean
   /** Does not mind other writers, and lets others write. */
   readonly shared?: boolean
+  /** Goes around the host's page cache where the host can (cache=none). */
+  readonly direct?: boolean
 }
 
 /** Where images are found by name: a host's file system, a browser's private files, memory. What it refuses, no image can name. */

@@ -17,6 +17,8 @@ export interface OpenImageOptions {
   readonly readOnly?: boolean
   /** Does not mind other writers (`-U`). */
   readonly shared?: boolean
+  /** Goes around the host's page cache where the host can (cache=none, see CACHE_MODES). */
+  readonly direct?: boolean
   /** Opens what the image is a difference to; true unless said otherwise. */
   readonly backing?: boolean
   /** Opens it for `check`, see ImageOpenOptions. */
@@ -50,7 +52,7 @@ export async function openImage(path: string, options: OpenImageOptions): Promis
 async function openInChain(path: string, options: OpenImageOptions, above: readonly string[]): Promise<ImageBackend> {
   const { files } = options
   if (above.includes(path) || above.length >= MAX_CHAIN) throw new CodedError('bad-image', `${path}: the chain of backing images does not end`)
-  const access: FileAccess = { readOnly: options.readOnly === true, shared: options.shared === true }
+  const access: FileAccess = { readOnly: options.readOnly === true, shared: options.shared === true, direct: options.direct === true }
   const store = await files.open(path, access)
   const opened: (ByteStore | BlockBackend)[] = [store]
   const keep = <T extends ByteStore | BlockBackend>(one: T): T => {

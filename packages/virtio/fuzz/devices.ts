@@ -5,10 +5,11 @@ import { VirtioBalloon } from '../src/balloon/index.ts'
 import { VirtioBlk } from '../src/blk/virtio-blk.ts'
 import { VirtioConsole } from '../src/console/virtio-console.ts'
 import { VirtioGpu } from '../src/gpu/index.ts'
-import { VirtioKeyboard } from '../src/input/index.ts'
+import { VirtioTablet } from '../src/input/index.ts'
 import { VirtioNet } from '../src/net/index.ts'
 import { VirtioRng } from '../src/rng/virtio-rng.ts'
 import { VirtioVsock } from '../src/vsock/index.ts'
+import type { VsockConnection } from '../src/vsock/index.ts'
 import { TestDisk } from '../test/support/plug.ts'
 import type { Choice } from './choice.ts'
 
@@ -86,10 +87,33 @@ export const FUZZED: Readonly<Record<string, (memory: GuestPhysicalMemory & Gues
   },
   balloon: (memory) => {
     const device = new VirtioBalloon({ pages: memory })
-    return { device }
+    return {
+      device,
+      stir: (c) => {
+        device.target = c.below(4 << 20)
+        void (c.once(2) ? device.readStatistics() : device.hintFreePages(() => {})).catch(() => {})
+      },
+    }
   },
-  '9p': () => ({ device: new VirtioNineP({ tree: new MemoryFileTree(), tag: 'fuzz' }) }),
-  vsock: () => ({ device: new VirtioVsock({ guestCid: 3 }) }),
-  input: () => ({ device: new VirtioKeyboard() }),
-  gpu: (memory) => ({ device: new VirtioGpu({ memory, maxBytes: 4 << 20 }) }),
+  '9p': () => ({ device: new VirtioNineP({ tree: new MemoryFileTree({ capacity: 1 << 20, maxFiles: 200 }), tag: 'fuzz' }) }),
+  vsock: () => {
+    const device = new VirtioVsock({ guestCid: 3, bufferBytes: 8192, maxConnections: 16 })
+    const echo = (connection: VsockConnection): void => void connection.readable.pipeTo(connection.writable).catch(() => {})
+    device.listen(1000, echo)
+    return { device, stir: (c) => void device.connect(c.below(4)).then(echo, () => {}) }
+  },
+  input: () => {
+    const device = new VirtioTablet()
+    return { device, stir: (c) => device.moveTo(c.below(40_000), c.below(40_000), { buttons: { left: c.once(2) }, wheel: c.below(3) - 1 }) }
+  },
+  gpu: (memory) => {
+    const device = new VirtioGpu({ memory, maxBytes: 1 << 20 })
+    return {
+      device,
+      stir: (c) => {
+        if (device.width * device.height < 65_536) device.render(new Uint8ClampedArray(device.width * device.height * 4))
+        device.resize(1 + c.below(2000), 1 + c.below(2000))
+      },
+    }
+  },
 }

@@ -5,6 +5,7 @@ import { guestMemory, settle } from '../test/support/plug.ts'
 import { VirtioMmio } from '../src/transport/mmio/virtio-mmio.ts'
 import { Choice } from './choice.ts'
 import { FUZZED, type FuzzSubject } from './devices.ts'
+import { type RequestOf, REQUESTS } from './requests.ts'
 
 /** RAM of the guest; rings and buffers of one life of the driver fit many times. */
 const MEMORY = 4 << 20
@@ -15,6 +16,7 @@ export class HostileDriver {
   readonly #choice: Choice
   readonly #memory = guestMemory(MEMORY)
   readonly #subject: FuzzSubject
+  readonly #speak: RequestOf | undefined
   readonly #mmio: VirtioMmio
   readonly #driver: VirtioDriver
   #queues: DriverQueue[] = []
@@ -26,6 +28,7 @@ export class HostileDriver {
     const make = FUZZED[device]
     if (!make) throw new CodedError('no-such-device', `no device ${device}; there are ${Object.keys(FUZZED).join(', ')}`)
     this.#choice = new Choice(seed)
+    this.#speak = REQUESTS[device]
     this.#subject = make(this.#memory, this.#choice)
     this.#mmio = new VirtioMmio({ device: this.#subject.device, memory: this.#memory, line: { set: () => {} } })
     this.#driver = new VirtioDriver(this.#mmio, this.#memory)
@@ -81,12 +84,17 @@ export class HostileDriver {
   /** Something like a request: elements of any content, direct or indirect, then a notification. */
   #request(queue: DriverQueue): void {
     const choice = this.#choice
+    const elements: Element[] = this.#speak !== undefined && !choice.once(4) ? this.#speak(choice) : this.#noise()
+    if (this.#fits(queue, elements.length)) queue.add(elements, { indirect: choice.once(2) && (this.#driver.features & VIRTIO_FEATURE.indirect) !== 0n })
+    if (!choice.once(4)) this.#driver.notify(queue)
+  }
+
+  #noise(): Element[] {
+    const choice = this.#choice
     const elements: Element[] = []
     for (let count = choice.below(4); count > 0; count--) elements.push({ readable: choice.bytes(choice.of([1, 4, 8, 12, 16, 24, 64, 512, choice.below(2000)])) })
     for (let count = choice.below(4); count > 0; count--) elements.push({ writable: choice.of([1, 4, 8, 16, 24, 512, 4096, 1 + choice.below(3000)]) })
-    if (elements.length === 0) elements.push({ writable: 16 })
-    if (this.#fits(queue, elements.length)) queue.add(elements, { indirect: choice.once(2) && (this.#driver.features & VIRTIO_FEATURE.indirect) !== 0n })
-    if (!choice.once(4)) this.#driver.notify(queue)
+    return elements.length === 0 ? [{ writable: 16 }] : elements
   }
 
   /** The test's own driver refuses to overfill a ring, and runs out of memory. */

@@ -9,7 +9,7 @@ const RIGHT = 800
 const BAR = 13
 const GAP = 9
 const COLOURS = ['#2f6db5', '#d9822b', '#5b8c5a']
-const HEADINGS: Record<Group, string> = { cpu: 'CPU-bound', system: 'system', boot: 'boot', smp: 'two vCPUs', mix: 'bare instructions' }
+const HEADINGS: Record<Group, string> = { cpu: 'CPU-bound', system: 'system', boot: 'boot', smp: 'two vCPUs', mix: 'bare instructions', disk: 'disk', network: 'network' }
 
 /** Escapes text for XML and HTML. */
 export const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')

@@ -1,4 +1,5 @@
 import { guest } from '@entresol/guests'
+import { withDebian } from './debian.ts'
 import type { Load } from './loads.ts'
 import { writeMixKernel } from './mix-kernel.ts'
 import type { Bits, BootGuest, Command, Peer, Sample } from './peer.ts'
@@ -35,7 +36,7 @@ const APPEND = 'quiet mitigations=off nowatchdog rcupdate.rcu_cpu_stall_suppress
 
 async function bootable(name: string, bits: Bits, memory: number, vcpus: number): Promise<BootGuest> {
   const { kernel, initrd, commandLine } = await guest(name)
-  return { kernel: kernel!, initrd: initrd!, append: `${commandLine!} ${APPEND}`, bits, memory, vcpus }
+  return { kernel: { image: kernel!, initrd: initrd!, append: `${commandLine!} ${APPEND}` }, bits, memory, vcpus }
 }
 
 /** Boots, does something with the session, ends it. Nothing at all for a guest the peer cannot run. */
@@ -54,14 +55,30 @@ async function bootLoad(peer: Peer, bits: Bits, plan: Plan, record: Record): Pro
   await inSession(peer, await bootable(small[bits], bits, 512, 1), plan, async (_, booted) => record(booted))
 }
 
+/** Debian from power-on to its login, on a disk that is new each time. */
+async function loginLoad(peer: Peer, bits: Bits, plan: Plan, record: Record): Promise<void> {
+  await withDebian(async debian => {
+    const command = peer.boot({ disk: await debian.disk(), bits, memory: 512, vcpus: 1 })
+    if (!('unable' in command)) record(await secondsBetween(command, 'SeaBIOS', 'debian login:', plan.bootLimit))
+  })
+}
+
+/** Loads in Debian without its services: a shell is all that runs, and the host's servers are at hand. */
+async function debianLoads(loads: readonly Load[], plan: Plan, due: Due): Promise<void> {
+  if (!loads.some(load => plan.peers.some(peer => due(load, peer)))) return
+  await withDebian(async debian => shellLoads(loads, plan, due, async () => ({
+    kernel: { ...debian.kernel, append: `${debian.kernel.append} ${APPEND}` }, disk: await debian.disk(), bits: 64, memory: 1024, vcpus: 1
+  })))
+}
+
 /** All loads inside booted guests: every peer boots once and is stopped while another one works, so that they can alternate load by load. */
-async function shellLoads(loads: readonly Load[], bits: Bits, plan: Plan, due: Due): Promise<void> {
-  const wanted = await bootable(full[bits], bits, 1024, 1)
+async function shellLoads(loads: readonly Load[], plan: Plan, due: Due, wanted: () => Promise<BootGuest>): Promise<void> {
   const guests: { readonly peer: Peer, readonly session: Session, readonly booted: Sample }[] = []
   try {
     for (const peer of plan.peers) {
-      const command = peer.boot(wanted)
-      if ('unable' in command || !loads.some(load => due(load, peer))) continue
+      if (!loads.some(load => due(load, peer))) continue
+      const command = peer.boot(await wanted())
+      if ('unable' in command) continue
       const { session, sample } = await Session.boot(command, plan.bootLimit)
       guests.push({ peer, session, booted: sample })
       session.pause(true)
@@ -119,10 +136,12 @@ export async function runPlan(plan: Plan): Promise<void> {
     }
     for (const load of plan.loads) for (const peer of plan.peers) {
       const record = due(load, peer)
-      if (record && load.group === 'boot') await bootLoad(peer, bits, plan, record)
+      if (record && load.group === 'boot') await (load.name === 'boot' ? bootLoad : loginLoad)(peer, bits, plan, record)
       if (record && load.group === 'smp') await smpLoad(load, peer, bits, plan, record)
       if (record && load.group === 'mix') await mixLoad(peer, plan, record)
     }
-    await shellLoads(plan.loads.filter(({ group }) => group === 'cpu' || group === 'system'), bits, plan, due)
+    const inside = (...groups: Load['group'][]): Load[] => plan.loads.filter(({ group }) => groups.includes(group))
+    await shellLoads(inside('cpu', 'system'), plan, due, () => bootable(full[bits], bits, 1024, 1))
+    if (bits === 64) await debianLoads(inside('disk', 'network'), plan, due)
   }
 }

@@ -17,7 +17,7 @@ export const arrows = {
 }
 
 /**
- * What the tests and benches of a package (`test/`, `bench/`) may import besides, as development dependencies: suites and fakes, and for
+ * What the tests, benches and fuzzers of a package (`test/`, `bench/`, `fuzz/`) may import besides, as development dependencies: suites and fakes, and for
  * an organ the real neighbour, so that a CPU is tested on a real page walker. Cycles stay forbidden, development dependencies included.
  * @type {Readonly<Record<string, readonly string[]>>}
  */

@@ -11,7 +11,7 @@ const everyImport = check => ({
   TSImportType: node => check(node.source ?? node.argument?.literal)
 })
 
-const isTest = (folder, file) => /^(test|bench)$/.test(relative(folder, file).split(sep)[0])
+const isTest = (folder, file) => /^(test|bench|fuzz)$/.test(relative(folder, file).split(sep)[0])
 
 /** Names with which a package of another workspace is imported: '@entresol/io/uart' → '@entresol/io'. */
 const packageName = specifier => specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')

@@ -38,9 +38,10 @@ export const benchCommand: Command = {
     if (interval > 0 && interval < depth && !given.has('--no-drain')) throw badUsage('--flush-interval cannot be smaller than -d')
     if ([bytes, step, start].some((value) => value % 512 !== 0) || bytes === 0 || bytes > 64 << 20) throw badUsage('-s, -S and -o must be multiples of 512')
     const pattern = parseCount('--pattern', given.value('--pattern') ?? '0', 0, 255)
-    await withImage(host, path!, { format: given.value('-f'), readOnly: !writes, shared: given.has('-U') }, async (image) => {
+    const cache = cacheMode(given, '-t', 'writeback')
+    await withImage(host, path!, { format: given.value('-f'), readOnly: !writes, shared: given.has('-U'), cache }, async (image) => {
       if (image.size < bytes) throw badUsage(`${path}: is smaller than one request`)
-      const target = withCacheMode(image, cacheMode(given, '-t', 'writeback'))
+      const target = withCacheMode(image, cache)
       if (!given.has('-q')) {
         host.out(`Sending ${count} ${writes ? 'write' : 'read'} requests, ${bytes} bytes each, ${depth} in parallel (starting at offset ${start}, step size ${step})\n`)
         if (interval > 0) host.out(`Sending flush every ${interval} requests\n`)

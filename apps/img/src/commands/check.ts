@@ -19,9 +19,9 @@ export const checkCommand: Command = {
     const [path] = given.exactly('image file name')
     const repair = given.choice('-r', ['leaks', 'all'])
     if (repair !== undefined && given.has('-U')) throw badUsage('-r and -U do not go together')
-    cacheMode(given, '-T', 'writeback')
+    const cache = cacheMode(given, '-T', 'writeback')
     const asJson = wantsJson(given)
-    return withImage(host, path!, { format: given.value('-f'), readOnly: repair === undefined, shared: given.has('-U'), backing: false }, async (image) => {
+    return withImage(host, path!, { format: given.value('-f'), readOnly: repair === undefined, shared: given.has('-U'), backing: false, check: true, cache }, async (image) => {
       if (image.check === undefined) {
         host.err(`entresol-img: ${path}: images of format ${image.format} cannot be checked\n`)
         return UNSUPPORTED

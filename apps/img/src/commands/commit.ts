@@ -25,7 +25,7 @@ export const commitCommand: Command = {
     const mode = cacheMode(given, '-t', 'writeback')
     const rate = given.value('-r')
     const isBase = (name: string, depth: number): boolean => depth > 0 && (baseName === undefined || name === baseName || name === host.files.resolve(path!, baseName))
-    const layers = await openLayers(host, path!, { format: given.value('-f'), readOnly: false, base: isBase })
+    const layers = await openLayers(host, path!, { format: given.value('-f'), readOnly: false, base: isBase, cache: mode })
     try {
       const { path: below, image: base } = layers.at(-1)!
       if (!isBase(below, layers.length - 1)) {

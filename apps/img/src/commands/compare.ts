@@ -39,12 +39,12 @@ export const compareCommand: Command = {
   ],
   async run(given, host) {
     const names = given.exactly('the first image file name', 'the second image file name')
-    cacheMode(given, '-T', 'writeback')
+    const cache = cacheMode(given, '-T', 'writeback')
     const opened: ImageBackend[] = []
     try {
       for (const [index, name] of names.entries()) {
         try {
-          opened.push(await open(host, name, { format: given.value(index === 0 ? '-f' : '-F'), readOnly: true, shared: given.has('-U') }))
+          opened.push(await open(host, name, { format: given.value(index === 0 ? '-f' : '-F'), readOnly: true, shared: given.has('-U'), cache }))
         } catch (error) {
           if (!(error instanceof CodedError) || error.code === 'bad-option') throw error
           host.err(`entresol-img: ${error.message}\n`)

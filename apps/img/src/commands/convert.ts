@@ -1,5 +1,5 @@
 import { ThrottledBackend, withCacheMode } from '@entresol/block'
-import type { BackingReference, ImageBackend } from '@entresol/block'
+import type { BackingReference, CacheMode, ImageBackend } from '@entresol/block'
 import type { BlockBackend } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import { CACHE, FORMAT, FORMAT_OPTIONS, PROGRESS, QUIET, SHARED, SOURCE_CACHE, badUsage } from '../arguments.ts'
@@ -54,23 +54,23 @@ export const convertCommand: Command = {
     const snapshot = given.value('-l')
     if (snapshot !== undefined && names.length > 1) throw badUsage('-l goes with one image')
     if (names.includes(target)) throw badUsage(`'${target}' cannot be converted into itself`)
-    cacheMode(given, '-T', 'writeback')
+    const [cache, sourceCache] = [cacheMode(given, '-t', 'unsafe'), cacheMode(given, '-T', 'writeback')]
     const sources: ImageBackend[] = []
     try {
       for (const name of names) {
-        const how = { format: given.value('-f'), readOnly: true, shared: given.has('-U') }
+        const how = { format: given.value('-f'), readOnly: true, shared: given.has('-U'), cache: sourceCache }
         sources.push(snapshot === undefined ? await open(host, name, how) : await openSnapshot(host, name, how, snapshot))
       }
       const size = sources.reduce((sum, source) => sum + source.size, 0)
-      const copyInto = (image: ImageBackend): Promise<void> => copyAll(given, host, sources, image, backing !== undefined)
+      const copyInto = (image: ImageBackend): Promise<void> => copyAll(given, host, sources, image, cache, backing !== undefined)
       if (given.has('-n')) {
-        const image = await open(host, target, { format: format.name, readOnly: false })
+        const image = await open(host, target, { format: format.name, readOnly: false, cache })
         await closing(image, () => {
           if (image.size < size) throw new CodedError('bad-target', `${target}: has ${image.size} bytes, ${size} are needed`)
           return copyInto(image)
         })
       } else {
-        const image = await create(host, target, { format, size, backing: await backingOf(host, target, backing), options })
+        const image = await create(host, target, { format, size, backing: await backingOf(host, target, backing), options, cache })
         await completing(host, target, image, () => copyInto(image))
       }
     } finally {
@@ -87,12 +87,11 @@ async function backingOf(host: Host, target: string, backing: BackingReference |
   throw badUsage(`${target}: backing file without backing format; it looks like -F ${below.format}`)
 }
 
-async function copyAll(given: Arguments, host: Host, sources: readonly ImageBackend[], image: ImageBackend, hasBacking: boolean): Promise<void> {
+async function copyAll(given: Arguments, host: Host, sources: readonly ImageBackend[], image: ImageBackend, cache: CacheMode, hasBacking: boolean): Promise<void> {
   const rate = given.value('-r')
-  const mode = cacheMode(given, '-t', 'unsafe')
   const throttle = (backend: BlockBackend): BlockBackend =>
     rate === undefined ? backend : new ThrottledBackend(backend, { limits: { 'bps-total': { rate: parseSize('-r', rate) } } }, hostClock)
-  const target = throttle(withCacheMode(image, mode))
+  const target = throttle(withCacheMode(image, cache))
   const { clusterSize } = await image.info()
   let compress: { image: ImageBackend; clusterSize: number } | undefined
   if (given.has('-c')) {

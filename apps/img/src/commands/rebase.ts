@@ -1,5 +1,6 @@
 import { chainStatus, withCacheMode } from '@entresol/block'
 import type { BackingReference, ImageBackend } from '@entresol/block'
+import type { BlockBackend } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import { CACHE, FORMAT, PROGRESS, QUIET, SHARED, SOURCE_CACHE, badUsage } from '../arguments.ts'
 import type { Arguments } from '../arguments.ts'
@@ -27,9 +28,10 @@ export const rebaseCommand: Command = {
     const name = given.value('-b')
     if (name === undefined) throw badUsage('expecting -b backing_file; -b "" for none')
     const format = given.value('-F')
-    cacheMode(given, '-T', 'writeback')
+    const sourceCache = cacheMode(given, '-T', 'writeback')
+    const cache = cacheMode(given, '-t', 'writeback')
     const unsafe = given.has('-u')
-    await withImage(host, path!, { format: given.value('-f'), readOnly: false, shared: given.has('-U'), backing: !unsafe }, async (image) => {
+    await withImage(host, path!, { format: given.value('-f'), readOnly: false, shared: given.has('-U'), backing: !unsafe, cache }, async (image) => {
       if (image.changeBacking === undefined) throw new CodedError('unsupported', `${path}: images of format ${image.format} have no backing file that could change`)
       let backing: BackingReference | undefined
       if (name !== '') {
@@ -37,10 +39,10 @@ export const rebaseCommand: Command = {
         backing = { name, format: format === undefined ? '' : findFormat(format).name }
       }
       if (!unsafe) {
-        const base = name === '' ? undefined : await open(host, host.files.resolve(path!, name), { format, readOnly: true, shared: given.has('-U') })
+        const base = name === '' ? undefined : await open(host, host.files.resolve(path!, name), { format, readOnly: true, shared: given.has('-U'), cache: sourceCache })
         try {
           if (base && format === undefined) throw badUsage(`backing file without backing format; it looks like -F ${base.format}`)
-          await merge(given, host, image, base)
+          await merge(given, host, image, withCacheMode(image, cache), base)
         } finally {
           await base?.close()
         }
@@ -54,9 +56,8 @@ export const rebaseCommand: Command = {
 }
 
 /** Writes into `image` what it reads from its backing image and would read otherwise from `base`. */
-async function merge(given: Arguments, host: Host, image: ImageBackend, base: ImageBackend | undefined): Promise<void> {
+async function merge(given: Arguments, host: Host, image: ImageBackend, target: BlockBackend, base: ImageBackend | undefined): Promise<void> {
   const { clusterSize = 65536 } = await image.info()
-  const target = withCacheMode(image, cacheMode(given, '-t', 'writeback'))
   const progress = new Progress(host, given, image.size)
   const [ours, theirs] = [Buffer.alloc(BUFFER), Buffer.alloc(BUFFER)] as const
   let complete = false

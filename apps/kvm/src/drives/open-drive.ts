@@ -1,4 +1,4 @@
-import { openImage, openOverlay, ThrottledBackend, withCacheMode } from '@entresol/block'
+import { CACHE_MODES, openImage, openOverlay, ThrottledBackend, withCacheMode } from '@entresol/block'
 import { nodeCodecs, nodeRemoteFiles } from '@entresol/block/node'
 import type { BlockBackend } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
@@ -33,7 +33,8 @@ export async function openDrive(drive: DriveOptions & { readonly file: string },
 async function open(drive: DriveOptions & { readonly file: string }, warn: Warn): Promise<BlockBackend> {
   const { file, format } = drive
   const image = await openImage(file, {
-    files: nodeRemoteFiles, codecs: nodeCodecs, readOnly: drive.readOnly || drive.snapshot, ...(format === undefined ? {} : { format })
+    files: nodeRemoteFiles, codecs: nodeCodecs, readOnly: drive.readOnly || drive.snapshot,
+    direct: CACHE_MODES[drive.cache].direct, ...(format === undefined ? {} : { format })
   })
   if (format !== undefined || image.format !== 'raw') return image
   return new GuessedRaw(image, (other) => warn(`${optionName(drive)}: ${file}: the guest may not turn it into ${other}; say format=raw if it is to`))

@@ -4,7 +4,7 @@ import type { BlockBackend, BlockExtent } from '@entresol/interfaces'
 export interface CacheSemantics {
   /** A write is safe before it is acknowledged: the device shows no write cache. */
   readonly writeThrough: boolean
-  /** Around the host's page cache. */
+  /** Around the host's page cache: the images are opened so (OpenImageOptions). */
   readonly direct: boolean
   /** Flushes do nothing: fast, and lost with the host. */
   readonly ignoreFlush: boolean
@@ -20,7 +20,7 @@ export const CACHE_MODES: Readonly<Record<'writeback' | 'none' | 'writethrough' 
 
 export type CacheMode = keyof typeof CACHE_MODES
 
-/** `backend` with the flushes `mode` wants. Going around the host's page cache is the matter of whoever opens the file. */
+/** `backend` with the flushes `mode` wants. `direct` is the matter of whoever opens the file. */
 export function withCacheMode(backend: BlockBackend, mode: CacheMode): BlockBackend {
   const { writeThrough, ignoreFlush } = CACHE_MODES[mode]
   return writeThrough || ignoreFlush ? new CacheModeBackend(backend, writeThrough) : backend

@@ -3,7 +3,7 @@ import { CodedError } from '@entresol/kit'
 export interface HttpFileOptions {
   /** Default: the host's fetch. */
   readonly fetch?: typeof fetch
-  /** A request must be answered completely in this time, or is tried again. Default 30,000. */
+  /** A server that sends nothing for so long is asked again. Default 30,000. */
   readonly timeoutMilliseconds?: number
 }
 
@@ -53,7 +53,7 @@ export class HttpFile {
   }
 
   async #identify(): Promise<void> {
-    const response = await this.#ask('GET', { range: 'bytes=0-0' })
+    const response = await this.#patiently((patience) => this.#ask(patience, 'GET', { range: 'bytes=0-0' }))
     void response.body?.cancel().catch(() => {})
     const total = /^bytes (?:0-0|\*)\/(\d+)$/.exec(response.headers.get('content-range') ?? '')
     // An empty file has no first byte.
@@ -66,12 +66,16 @@ export class HttpFile {
 
   /** Content-Length is shown across origins where Content-Range is not. */
   async #sizeByHead(): Promise<number> {
-    const response = await this.#ask('HEAD', {})
+    const response = await this.#patiently((patience) => this.#ask(patience, 'HEAD', {}))
     return Number(response.headers.get('content-length') ?? NaN)
   }
 
-  async #range(offset: number, length: number): Promise<Uint8Array> {
-    const response = await this.#ask('GET', { range: `bytes=${offset}-${offset + length - 1}` })
+  #range(offset: number, length: number): Promise<Uint8Array> {
+    return this.#patiently((patience) => this.#rangeWithin(patience, offset, length))
+  }
+
+  async #rangeWithin(patience: Patience, offset: number, length: number): Promise<Uint8Array> {
+    const response = await this.#ask(patience, 'GET', { range: `bytes=${offset}-${offset + length - 1}` })
     try {
       if (response.status === 416) throw this.#error('changed', 'the file became shorter')
       this.#mustBePartial(response)
@@ -81,19 +85,20 @@ export class HttpFile {
       if (range !== null && range !== `bytes ${offset}-${offset + length - 1}/${this.#size}`) {
         throw this.#error('changed', `the server answers with another range or size: ${range.slice(0, 100)}`)
       }
-      return await this.#body(response, length)
+      return await this.#body(patience, response, length)
     } catch (error) {
       void response.body?.cancel().catch(() => {})
       throw error
     }
   }
 
-  async #body(response: Response, length: number): Promise<Uint8Array> {
+  async #body(patience: Patience, response: Response, length: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(length)
     let done = 0
     const reader = response.body?.getReader()
     for (;;) {
       const { value } = await reader?.read() ?? {}
+      patience.renew()
       if (value === undefined) break
       if (done + value.length > length) {
         void reader?.cancel().catch(() => {})
@@ -113,8 +118,19 @@ export class HttpFile {
     if ((response.headers.get('content-encoding') ?? 'identity') !== 'identity') throw this.#error('no-ranges', 'the server compresses ranges')
   }
 
-  async #ask(method: string, headers: Record<string, string>): Promise<Response> {
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#timeout)])
+  async #patiently<Result>(work: (patience: Patience) => Promise<Result>): Promise<Result> {
+    const patience = new Patience(this.#timeout)
+    try {
+      return await work(patience)
+    } catch (error) {
+      throw patience.signal.aborted ? new Passing('io-error', `${this.url}: the server does not answer`) : error
+    } finally {
+      patience.end()
+    }
+  }
+
+  async #ask(patience: Patience, method: string, headers: Record<string, string>): Promise<Response> {
+    const signal = AbortSignal.any([this.#closing.signal, patience.signal])
     const response = await this.#fetch(this.url, { method, headers, signal, cache: 'no-store' })
     if (response.status === 429 || response.status >= 500) {
       void response.body?.cancel().catch(() => {})
@@ -141,9 +157,33 @@ export class HttpFile {
   }
 }
 
+/** Aborts its signal when it is not renewed in time. */
+class Patience {
+  readonly #controller = new AbortController()
+  readonly #milliseconds: number
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(milliseconds: number) {
+    this.#milliseconds = milliseconds
+    this.renew()
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  renew(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#controller.abort(), this.#milliseconds)
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+}
+
 /** What fetch's failure was about: in Node the cause says it. */
 function reason(error: unknown): string {
-  const { message, name, cause } = error as Error
-  if (name === 'TimeoutError') return 'the server does not answer'
+  const { message, cause } = error as Error
   return cause instanceof Error && cause.message !== '' ? cause.message : message
 }

@@ -1,4 +1,5 @@
 import type { ByteStore } from '@entresol/interfaces'
+import { CodedError } from '@entresol/kit'
 
 /** A piece of an image's tables in memory. After changing `bytes`, call `touch`. */
 export interface Page {
@@ -43,13 +44,13 @@ export class PageCache {
     return this.#dirty.size >= CAPACITY
   }
 
-  /** The page at `offset`: at once where it is in memory. What lies behind the end of the file is zeroes. */
+  /** The page at `offset`: at once where it is in memory. What lies behind the end of the file is zeroes. Code `bad-image`. */
   get(offset: number, length: number): Page | Promise<Page> {
     const known = this.#pages.get(offset)
     if (known !== undefined) {
       this.#pages.delete(offset)
       this.#pages.set(offset, known)
-      return known
+      return known instanceof Promise ? known.then((page) => checkLength(page, length)) : checkLength(known, length)
     }
     if (this.#pages.size >= CAPACITY) this.#evict()
     const loading = this.#load(offset, length)
@@ -101,6 +102,12 @@ export class PageCache {
       if (--left === 0) break
     }
   }
+}
+
+/** Of damaged images, different tables begin at the same place. */
+function checkLength(page: Page, length: number): Page {
+  if (page.bytes.length !== length) throw new CodedError('bad-image', `two tables begin at ${page.offset} in the file`)
+  return page
 }
 
 /** Writes pages in their order, neighbours together. */

@@ -23,7 +23,7 @@ export interface NbdClientOptions {
   readonly connections?: number
   /** A request waits this long for a lost connection to come back, then fails with `connection-lost`. Default 10,000; 0 never reconnects. */
   readonly reconnectMilliseconds?: number
-  /** A server that does not answer for so long counts as lost. Default 60,000. */
+  /** A server that owes an answer and moves no byte counts as lost after this time, twice this time at most. Default 60,000. */
   readonly timeoutMilliseconds?: number
 }
 

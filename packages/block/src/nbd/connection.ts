@@ -9,7 +9,7 @@ import {
   NBD_REPLY_TYPE_BLOCK_STATUS, NBD_REPLY_TYPE_ERROR_BIT, NBD_REPLY_TYPE_NONE, NBD_REPLY_TYPE_OFFSET_DATA, NBD_REPLY_TYPE_OFFSET_HOLE,
   NBD_REQUEST_MAGIC, NBD_SIMPLE_REPLY_MAGIC, NBD_STRUCTURED_REPLY_MAGIC, REQUEST_LENGTH,
 } from './spec.ts'
-import { withDeadline } from './watchdog.ts'
+import { portions } from './watchdog.ts'
 
 export interface ClientRequest {
   readonly type: number
@@ -47,8 +47,10 @@ export class NbdConnection {
   #nextCookie = 1n
   #sending: Promise<void> = Promise.resolve()
   #failure: CodedError | undefined
+  #sent = 0
+  #watch: ReturnType<typeof setInterval> | undefined
 
-  /** `timeout`: milliseconds after which a server that does not answer counts as lost. */
+  /** `timeout`: milliseconds without a byte either way after which a server that owes an answer counts as lost. */
   constructor(session: ClientSession, timeout: number) {
     this.#session = session
     this.#timeout = timeout
@@ -67,7 +69,7 @@ export class NbdConnection {
   async perform(request: ClientRequest): Promise<StatusExtents> {
     while (this.alive && this.#pending.size >= MAX_PENDING) await new Promise<void>(resolve => void this.#waiting.push(resolve))
     if (this.#failure) throw this.#failure
-    return withDeadline(this.#session.duplex, this.#timeout, () => this.#exchange(request))
+    return this.#exchange(request)
   }
 
   /** NBD_CMD_DISC and the end of the connection. */
@@ -86,25 +88,47 @@ export class NbdConnection {
         request, coverage, extents: [], failure: undefined,
         settle: error => {
           this.#pending.delete(cookie)
+          if (this.#pending.size === 0) this.#stopWatching()
           this.#waiting.shift()?.()
           if (error) reject(error)
           else resolve(pending.extents)
         },
       }
       this.#pending.set(cookie, pending)
+      this.#startWatching()
       const chunks = [requestHeader(cookie, request), ...request.from ? [request.from] : []]
       this.#send(chunks).catch(error => this.#fail(error as CodedError))
     })
   }
 
   #send(chunks: readonly Uint8Array[]): Promise<void> {
-    const sent = this.#sending.then(() => this.#session.duplex.write(chunks))
+    const sent = this.#sending.then(async () => {
+      for (const portion of portions(chunks)) {
+        await this.#session.duplex.write(portion)
+        this.#sent++
+      }
+    })
     this.#sending = sent.catch(() => {})
     return sent
   }
 
+  #startWatching(): void {
+    let moved = -1
+    this.#watch ??= setInterval(() => {
+      const now = this.#sent + this.#session.reader.received
+      if (now === moved) this.#fail(connectionLost('the server does not answer'))
+      moved = now
+    }, this.#timeout)
+  }
+
+  #stopWatching(): void {
+    clearInterval(this.#watch)
+    this.#watch = undefined
+  }
+
   #fail(error: CodedError): void {
     this.#failure ??= error
+    this.#stopWatching()
     this.#session.duplex.close()
     for (const pending of [...this.#pending.values()]) pending.settle(this.#failure)
     for (const wake of this.#waiting.splice(0)) wake()

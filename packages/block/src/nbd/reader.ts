@@ -17,9 +17,15 @@ export class ByteReader {
   readonly #duplex: ByteDuplex
   #chunk: Uint8Array = NOTHING
   #at = 0
+  #received = 0
 
   constructor(duplex: ByteDuplex) {
     this.#duplex = duplex
+  }
+
+  /** Bytes that have come. */
+  get received(): number {
+    return this.#received
   }
 
   /** Bytes that came and are not taken yet. */
@@ -65,6 +71,7 @@ export class ByteReader {
   async #more(): Promise<boolean> {
     const chunk = await this.#duplex.read()
     this.#chunk = chunk ?? NOTHING
+    this.#received += this.#chunk.length
     this.#at = 0
     return chunk !== undefined
   }

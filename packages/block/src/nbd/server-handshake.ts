@@ -39,10 +39,13 @@ export interface ServerTls {
 
 const ALLOCATION_CONTEXT = 1
 
+/** Whether writes are refused, by the export or by its backend. */
+export const isReadOnly = ({ readOnly, backend }: NbdExport): boolean => readOnly === true || backend.readOnly
+
 export function transmissionFlags(served: NbdExport, structuredReplies: boolean): number {
   const writable = NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES
   return NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_CAN_MULTI_CONN |
-    (served.readOnly ? NBD_FLAG_READ_ONLY : writable) | (structuredReplies ? NBD_FLAG_SEND_DF : 0)
+    (isReadOnly(served) ? NBD_FLAG_READ_ONLY : writable) | (structuredReplies ? NBD_FLAG_SEND_DF : 0)
 }
 
 /** The server's side of fixed newstyle negotiation. Undefined: the client went away in peace. */

@@ -1,6 +1,7 @@
 import type { BlockBackend } from '@entresol/interfaces'
 import { chainStatus } from '../chain-status.ts'
 import { pack, u32, u64 } from './pack.ts'
+import { isReadOnly } from './server-handshake.ts'
 import type { ServerSession } from './server-handshake.ts'
 import {
   NBD_CMD_BLOCK_STATUS, NBD_CMD_FLAG_DF, NBD_CMD_FLAG_FUA, NBD_CMD_FLAG_NO_HOLE, NBD_CMD_FLAG_REQ_ONE, NBD_CMD_FLUSH, NBD_CMD_READ,
@@ -53,7 +54,7 @@ const FLAGS: Readonly<Record<number, number>> = {
 /** Carries out one request on the session's export. Throws a RequestFailure, or what the backend rejects with. */
 export async function runRequest(session: ServerSession, request: Request, data: Uint8Array): Promise<Reply> {
   const { type, flags, length } = request
-  const { backend, readOnly } = session.export
+  const { backend } = session.export
   const allowed = FLAGS[type]
   if (allowed === undefined || (flags & ~(allowed | NBD_CMD_FLAG_FUA)) !== 0) throw new RequestFailure(NBD_EINVAL)
   if (type === NBD_CMD_FLUSH) {
@@ -62,7 +63,7 @@ export async function runRequest(session: ServerSession, request: Request, data:
     return DONE
   }
   const writes = type !== NBD_CMD_READ && type !== NBD_CMD_BLOCK_STATUS
-  if (writes && readOnly) throw new RequestFailure(NBD_EPERM)
+  if (writes && isReadOnly(session.export)) throw new RequestFailure(NBD_EPERM)
   if (request.offset + BigInt(length) > BigInt(backend.size)) throw new RequestFailure(writes && type !== NBD_CMD_TRIM ? NBD_ENOSPC : NBD_EINVAL)
   const offset = Number(request.offset)
   if (offset % 512 !== 0 || length % 512 !== 0) throw new RequestFailure(NBD_EINVAL)

@@ -11,7 +11,7 @@ import {
   NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_ERROR, NBD_REPLY_TYPE_NONE, NBD_REQUEST_MAGIC, NBD_SIMPLE_REPLY_MAGIC, NBD_STRUCTURED_REPLY_MAGIC,
   REQUEST_LENGTH, SIMPLE_REPLY_LENGTH, STRUCTURED_REPLY_LENGTH,
 } from './spec.ts'
-import { withDeadline } from './watchdog.ts'
+import { pieces, portions, withDeadline } from './watchdog.ts'
 
 /** A disk under a name. The empty name is the default export; a single export answers to it too. */
 export interface NbdExport {
@@ -19,7 +19,7 @@ export interface NbdExport {
   readonly description?: string
   readonly backend: BlockBackend
   /** Refuses writes even where the backend takes them. */
-  readonly readOnly: boolean
+  readonly readOnly?: boolean
 }
 
 export interface NbdServerOptions {
@@ -27,7 +27,7 @@ export interface NbdServerOptions {
   readonly tls?: ServerTls
   /** A client must have chosen an export after this time, TLS included. Default 10,000. */
   readonly handshakeMilliseconds?: number
-  /** A request must have come completely, and a reply gone out, in this time; idle clients may stay. Default 60,000. */
+  /** A client that is at a request, or takes a reply, must move a mebibyte or the rest of it in this time; idle ones may stay. Default 60,000. */
   readonly stallMilliseconds?: number
   /** Ends the connection: requests that came are finished, later ones get NBD_ESHUTDOWN. */
   readonly signal?: AbortSignal
@@ -90,27 +90,26 @@ class Transmission {
 
   /** Takes one request from the stream and starts it; undefined after NBD_CMD_DISC. */
   async #receive(): Promise<Request | undefined> {
-    const { reader, duplex } = this.#session
-    return withDeadline(duplex, this.#stall, async () => {
-      const header = await reader.view(REQUEST_LENGTH)
-      if (header.getUint32(0) !== NBD_REQUEST_MAGIC) throw protocolError('a request without its magic number')
-      const request = {
-        flags: header.getUint16(4), type: header.getUint16(6), cookie: header.getBigUint64(8), offset: header.getBigUint64(16), length: header.getUint32(24),
-      }
-      if (request.type === NBD_CMD_DISC) return undefined
-      const payload = request.type === NBD_CMD_WRITE ? request.length : 0
-      if (payload > DEFAULT_MAXIMUM_PAYLOAD) throw protocolError(`a write of ${payload} bytes`)
-      const bytes = request.type === NBD_CMD_READ ? Math.min(request.length, DEFAULT_MAXIMUM_PAYLOAD) : payload
-      await this.#takeRoom(bytes)
-      try {
-        const data = await reader.exactly(payload)
-        void this.#perform(request, data, bytes)
-      } catch (error) {
-        this.#giveRoom(bytes)
-        throw error
-      }
-      return request
-    })
+    const { reader } = this.#session
+    const header = await this.#inTime(() => reader.view(REQUEST_LENGTH))
+    if (header.getUint32(0) !== NBD_REQUEST_MAGIC) throw protocolError('a request without its magic number')
+    const request = {
+      flags: header.getUint16(4), type: header.getUint16(6), cookie: header.getBigUint64(8), offset: header.getBigUint64(16), length: header.getUint32(24),
+    }
+    if (request.type === NBD_CMD_DISC) return undefined
+    const payload = request.type === NBD_CMD_WRITE ? request.length : 0
+    if (payload > DEFAULT_MAXIMUM_PAYLOAD) throw protocolError(`a write of ${payload} bytes`)
+    const bytes = request.type === NBD_CMD_READ ? Math.min(request.length, DEFAULT_MAXIMUM_PAYLOAD) : payload
+    await this.#takeRoom(bytes)
+    try {
+      const data = new Uint8Array(payload)
+      for (const piece of pieces(data)) await this.#inTime(() => reader.into(piece))
+      void this.#perform(request, data, bytes)
+    } catch (error) {
+      this.#giveRoom(bytes)
+      throw error
+    }
+    return request
   }
 
   async #perform(request: Request, data: Uint8Array, bytes: number): Promise<void> {
@@ -147,9 +146,15 @@ class Transmission {
 
   #send(chunks: readonly Uint8Array[]): Promise<void> {
     const { duplex } = this.#session
-    const sent = this.#sending.then(() => withDeadline(duplex, this.#stall, () => duplex.write(chunks)))
+    const sent = this.#sending.then(async () => {
+      for (const portion of portions(chunks)) await this.#inTime(() => duplex.write(portion))
+    })
     this.#sending = sent.catch(() => {})
     return sent
+  }
+
+  #inTime<Result>(work: () => Promise<Result>): Promise<Result> {
+    return withDeadline(this.#session.duplex, this.#stall, work)
   }
 
   async #takeRoom(bytes: number): Promise<void> {

@@ -5,6 +5,7 @@ import { basename } from 'node:path'
 import { promisify } from 'node:util'
 import type { ByteStore } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
+import { DirectFile } from '../cache/node/direct-file.ts'
 import type { FileAccess } from '../files.ts'
 import { checkAccess, checkBytes } from '../support/range.ts'
 import { HostHelper, READ, RESIZE, SEEK_DATA, SEEK_HOLE, WRITE } from './host-helper.ts'
@@ -37,6 +38,7 @@ export class FileStore implements ByteStore {
   closed = false
   readonly #file: FileHandle
   readonly #helper: HostHelper
+  #direct: DirectFile | undefined
   #size: number
   /** Operations under way: closing waits for them, since the host may give the descriptor's number away at once. */
   readonly #busy = new Set<Promise<unknown>>()
@@ -63,6 +65,7 @@ export class FileStore implements ByteStore {
       try {
         if (access.shared !== true) await store.#lock()
         if (access.create === true && status.isFile()) await store.truncate(0)
+        if (access.direct === true) store.#direct = await DirectFile.open(path, access.readOnly)
       } catch (error) {
         await store.#helper.close()
         throw error
@@ -78,9 +81,14 @@ export class FileStore implements ByteStore {
     return this.#size
   }
 
+  /** Whether whole pages go around the host's page cache. */
+  get direct(): boolean {
+    return this.#direct !== undefined
+  }
+
   read(offset: number, into: Uint8Array): Promise<void> {
     return this.#run(false, offset, into.length, async () => {
-      for (let done = 0; done < into.length;) {
+      for (let done = this.#direct?.takes(offset, into.length) ? await this.#direct.read(offset, into) : 0; done < into.length;) {
         const count = await transfer(read, this.#file.fd, into, done, offset + done)
         if (count === 0) {
           into.fill(0, done)
@@ -93,7 +101,8 @@ export class FileStore implements ByteStore {
 
   write(offset: number, from: Uint8Array): Promise<void> {
     return this.#run(true, offset, from.length, async () => {
-      for (let done = 0; done < from.length;) done += await transfer(write, this.#file.fd, from, done, offset + done)
+      let done = this.#direct?.takes(offset, from.length) ? await this.#direct.write(offset, from) : 0
+      while (done < from.length) done += await transfer(write, this.#file.fd, from, done, offset + done)
       if (from.length > 0) this.#size = Math.max(this.#size, offset + from.length)
     })
   }
@@ -139,6 +148,7 @@ export class FileStore implements ByteStore {
     this.closed = true
     await Promise.allSettled(this.#busy)
     await this.#helper.close()
+    await this.#direct?.close()
     await this.#file.close()
   }
 

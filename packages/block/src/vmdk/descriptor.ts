@@ -53,7 +53,8 @@ const utf8 = (text: string): string => new TextDecoder().decode(Uint8Array.from(
 export function parseDescriptor(bytes: Uint8Array): Descriptor {
   if (bytes.length > MAX_DESCRIPTOR) throw bad(`${bytes.length} bytes long, more than ${MAX_DESCRIPTOR}`)
   if (!isDescriptor(bytes)) throw bad("it does not begin with '# Disk DescriptorFile'")
-  const text = latin1(bytes).split('\0')[0]!
+  const end = bytes.indexOf(0)
+  const text = latin1(end === -1 ? bytes : bytes.subarray(0, end))
   const header = new Map<string, string>()
   const extents: ExtentLine[] = []
   let cidAt = 0

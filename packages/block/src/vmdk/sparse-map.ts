@@ -68,6 +68,11 @@ export class SparseMap implements BlockMap {
     return table instanceof Promise ? table.then(read) : read(table)
   }
 
+  /** Entry of the grain directory for the grains from `table` times 512 on. */
+  async directoryEntry(table: number): Promise<number> {
+    return (await this.#directory(this.#header.gdOffset, table)).view.getUint32((table * 4) % PAGE, true)
+  }
+
   /** Whether a grain may begin at this sector of the file. */
   plausible(entry: number): boolean {
     return entry * SECTOR >= HEADER_LENGTH && entry * SECTOR < this.#store.size

@@ -140,6 +140,28 @@ describe('a file on a web server', () => {
     expect(piece).toEqual(content.slice(2 * MIB, 2 * MIB + 512))
   })
 
+  it('a server that falls silent is asked again, one that is slow is waited for', async () => {
+    const store = await HttpStore.open(url, { timeoutMilliseconds: 100, readAheadBytes: 0 })
+    let silent = true
+    quirk = (_request, response, from, to) => {
+      if (silent) {
+        silent = false
+        return true
+      }
+      response.writeHead(206, { 'content-range': `bytes ${from}-${to - 1}/${content.length}`, 'etag': '"one"' })
+      const send = (at: number): void => {
+        if (at >= to) return void response.end()
+        response.write(content.subarray(at, Math.min(to, at + 4096)), () => void setTimeout(send, 20, at + 4096))
+      }
+      send(from)
+      return true
+    }
+    const bytes = new Uint8Array(65536)
+    await store.read(0, bytes)
+    expect(Buffer.compare(bytes, content.subarray(0, 65536))).toBe(0)
+    await store.close()
+  })
+
   it('a server that sends more than was asked for fills no memory', async () => {
     const store = await HttpStore.open(url)
     quirk = (_request, response, from, to) => {

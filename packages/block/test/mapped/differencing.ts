@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { MemoryFiles, openImage } from '../../src/index.ts'
 import type { ImageBackend, ImageFormat } from '../../src/index.ts'
 import { disagreement, Model, perform, randomSteps, SECTOR, sectorOf, seeded, type Step } from './history.ts'
+import { describePowerCuts } from './laws.ts'
 
 const SIZE = 3 * 2 ** 20
 const SECTORS = SIZE / SECTOR
@@ -57,6 +58,10 @@ export function describeDifferencing({ title, format, ending, baseOptions, optio
       await make(files, 'child', 'base')
       return { backend: await open(files, 'child') }
     }, { describe, it })
+
+    describePowerCuts({
+      title, format, file: `child${ending}`, options, base: baseOptions, size: SIZE, peerChecks: false, largest: 65536,
+    })
 
     it('says what it is a difference to', async () => {
       const files = new MemoryFiles()

@@ -68,9 +68,10 @@ export class Model {
   /** What it reads as while nothing crashes; more than one after a discard. */
   readonly now: (readonly number[])[]
 
-  constructor(sectors: number) {
-    this.possible = Array.from({ length: sectors }, () => [0])
-    this.now = Array.from({ length: sectors }, () => [0])
+  /** All sectors are of the write called `first`. */
+  constructor(sectors: number, first = 0) {
+    this.possible = Array.from({ length: sectors }, () => [first])
+    this.now = Array.from({ length: sectors }, () => [first])
   }
 
   copy(): Model {

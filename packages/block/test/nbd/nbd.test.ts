@@ -7,6 +7,8 @@ import type { ByteDuplex } from '../../src/nbd/duplex.ts'
 import { serveNbd } from '../../src/nbd/server.ts'
 import type { NbdExport } from '../../src/nbd/server.ts'
 import { NbdStore } from '../../src/nbd/store.ts'
+import { RawImage } from '../../src/raw/raw.ts'
+import { MemoryStore } from '../../src/stores/memory-store.ts'
 import { duplexPair, memoryDisk, pattern, streamPair } from './support.ts'
 
 const MIB = 1 << 20
@@ -139,6 +141,33 @@ describe('NBD, our client at our server', () => {
     await expect(client.read(0, new Uint8Array(512))).rejects.toMatchObject({ code: 'changed' })
     mode = 'there'
     await client.read(0, new Uint8Array(512))
+  })
+
+  it('a server that stops answering counts as lost, one that is slow does not', async () => {
+    const [ours, theirs] = duplexPair()
+    let slow = 0
+    const trickle: ByteDuplex = { close: () => theirs.close(), read: () => theirs.read(), write: async chunks => {
+      for (const chunk of chunks) {
+        for (let at = 0; at < chunk.length; at += 8192) {
+          if (slow > 0) await new Promise(resolve => setTimeout(resolve, slow))
+          await theirs.write([chunk.subarray(at, at + 8192)])
+        }
+      }
+    } }
+    void serveNbd(trickle, { exports: [disk()] })
+    const client = await NbdDisk.open({ connect: async () => ours, reconnectMilliseconds: 0, timeoutMilliseconds: 100 })
+    await client.write(0, pattern(MIB, 4))
+    slow = 10
+    await client.read(0, new Uint8Array(256 << 10))
+    slow = 100_000
+    await expect(client.read(0, new Uint8Array(512))).rejects.toMatchObject({ code: 'connection-lost' })
+  })
+
+  it('an export of a disk that is only read is read-only', async () => {
+    const image = new RawImage(new MemoryStore(new Uint8Array(MIB), true))
+    const client = await NbdDisk.open({ connect: connector({ name: '', backend: image }) })
+    expect(client.readOnly).toBe(true)
+    await client.close()
   })
 
   it('a server that shuts down answers what it has, then ends', async () => {

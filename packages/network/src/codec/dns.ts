@@ -67,27 +67,30 @@ export function readDns(bytes: Uint8Array): DnsMessage | undefined {
   }
 }
 
-/** The name at `at` and where what follows it stands. Compression pointers only point backwards (RFC 1035, 4.1.4). */
+/** The name at `at` and where what follows it stands. Compression pointers only point backwards, to a name (RFC 1035, 4.1.4). */
 function readName(bytes: Uint8Array, from: number): { text: string; end: number } | undefined {
   const labels: string[] = []
   let at = from
   let end = -1
   let length = 1
+  // What a pointer leads to stands before the pointer, all of it.
+  let limit = bytes.length
   for (let pointers = 0; ;) {
     const size = bytes[at]
-    if (size === undefined) return undefined
+    if (size === undefined || at >= limit) return undefined
     if ((size & 0xc0) === 0xc0) {
       if (at + 2 > bytes.length || ++pointers > MAX_POINTERS) return undefined
       const target = u16(bytes, at) & 0x3fff
       if (end < 0) end = at + 2
-      if (target >= at) return undefined
+      if (target >= at || target < DNS_HEADER) return undefined
+      limit = at
       at = target
       continue
     }
     if (size > MAX_LABEL) return undefined
     if (size === 0) return { text: labels.join('.'), end: end < 0 ? at + 1 : end }
     length += size + 1
-    if (length > MAX_NAME || at + 1 + size > bytes.length) return undefined
+    if (length > MAX_NAME || at + 1 + size > limit) return undefined
     labels.push(String.fromCharCode(...bytes.subarray(at + 1, at + 1 + size))
       .replace(/[^!-~]|[.\\]/g, (char) => `\\${String(char.charCodeAt(0)).padStart(3, '0')}`))
     at += 1 + size

@@ -4,6 +4,7 @@ export const VIRTIO_ID_BALLOON = 5
 
 /** 5.5.3 Feature bits. MUST_TELL_HOST is not offered: a page the driver takes back unasked reads as zeros, no more. */
 export const F_STATS_VQ: bigint = 1n << 1n
+export const F_DEFLATE_ON_OOM: bigint = 1n << 2n
 export const F_FREE_PAGE_HINT: bigint = 1n << 3n
 export const F_PAGE_POISON: bigint = 1n << 4n
 export const F_PAGE_REPORTING: bigint = 1n << 5n

@@ -12,6 +12,11 @@ export interface GuestPages {
 export interface VirtioBalloonOptions {
   readonly name?: string
   readonly pages: GuestPages
+  /** The driver may take pages back when it has no memory left. Default false. */
+  readonly deflateOnOom?: boolean
+  /** Whether the driver is asked for hints at free pages, and may report them. Default true both. */
+  readonly freePageHint?: boolean
+  readonly freePageReporting?: boolean
 }
 
 /** What a driver tells about its memory (5.5.6.4), in bytes but for the counts; each only if the driver has it. */
@@ -50,7 +55,7 @@ export class VirtioBalloon implements VirtioDevice<VirtioBalloonState> {
   readonly name: string
   readonly snapshotVersion: number = 1
   readonly deviceId: number = spec.VIRTIO_ID_BALLOON
-  readonly features: bigint = spec.F_STATS_VQ | spec.F_FREE_PAGE_HINT | spec.F_PAGE_POISON | spec.F_PAGE_REPORTING
+  readonly features: bigint
   readonly queueSizes: readonly number[] = [128, 128, 2, 128, 32]
   readonly config: Uint8Array = new Uint8Array(spec.CONFIG_BYTES)
   readonly #view: DataView = new DataView(this.config.buffer)
@@ -67,8 +72,11 @@ export class VirtioBalloon implements VirtioDevice<VirtioBalloonState> {
   #lastCommand: number = spec.FIRST_CMD_ID - 1
 
   constructor(options: VirtioBalloonOptions) {
-    this.name = options.name ?? 'virtio-balloon'
-    this.#pages = options.pages
+    const { name = 'virtio-balloon', pages, deflateOnOom = false, freePageHint = true, freePageReporting = true } = options
+    this.name = name
+    this.#pages = pages
+    this.features = spec.F_STATS_VQ | spec.F_PAGE_POISON | (deflateOnOom ? spec.F_DEFLATE_ON_OOM : 0n)
+      | (freePageHint ? spec.F_FREE_PAGE_HINT : 0n) | (freePageReporting ? spec.F_PAGE_REPORTING : 0n)
   }
 
   /** Bytes the host wants back from the driver. */

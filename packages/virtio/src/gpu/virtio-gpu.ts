@@ -247,9 +247,10 @@ export class VirtioGpu implements VirtioDevice<VirtioGpuState>, FramebufferSourc
   /** 5.7.6.10: commands of the cursor queue have no answer. */
   #moveCursor(chain: DescriptorChain): number {
     const request = readRequest(chain)
-    if (request === undefined || request.getUint32(24, true) !== 0) return 0
-    const type = request.getUint32(spec.HDR_TYPE, true)
-    if (type !== spec.CMD_UPDATE_CURSOR && type !== spec.CMD_MOVE_CURSOR) return 0
+    const type = request?.getUint32(spec.HDR_TYPE, true)
+    if (request === undefined || (type !== spec.CMD_UPDATE_CURSOR && type !== spec.CMD_MOVE_CURSOR)) return 0
+    // The one scanout.
+    if (request.getUint32(24, true) !== 0) return 0
     const resource = type === spec.CMD_UPDATE_CURSOR ? request.getUint32(40, true) : this.#cursor.resource
     const image = this.#resources.get(resource)
     const isImage = image !== undefined && image.width <= spec.CURSOR_SIZE && image.height <= spec.CURSOR_SIZE

@@ -13,6 +13,8 @@ export interface VirtioVsockOptions {
   readonly bufferBytes?: number
   /** Connections at a time; beyond it they are refused. Default 256. */
   readonly maxConnections?: number
+  /** Asked for ports without a listener of their own: who takes a connection there, if anybody does. */
+  readonly listenerAt?: (port: number) => ((connection: VsockConnection) => void) | undefined
 }
 
 /** Nothing: connections end with a snapshot, and the driver is told. */
@@ -38,6 +40,7 @@ export class VirtioVsock implements VirtioDevice<VirtioVsockState>, ConnectionOw
   readonly bufferBytes: number
   readonly #guestCid: number
   readonly #maxConnections: number
+  readonly #listenerAt: (port: number) => ((connection: VsockConnection) => void) | undefined
   readonly #listeners: Map<number, (connection: VsockConnection) => void> = new Map()
   /** By host and guest port. */
   readonly #connections: Map<string, Connection> = new Map()
@@ -56,6 +59,7 @@ export class VirtioVsock implements VirtioDevice<VirtioVsockState>, ConnectionOw
     this.#guestCid = options.guestCid
     this.bufferBytes = options.bufferBytes ?? 256 * 1024
     this.#maxConnections = options.maxConnections ?? 256
+    this.#listenerAt = options.listenerAt ?? (() => undefined)
     if (!(Number.isInteger(this.#guestCid) && this.#guestCid >= spec.MIN_GUEST_CID && this.#guestCid <= spec.MAX_GUEST_CID)) {
       throw new CodedError('virtio-vsock-options', `${this.name}: the guest's CID is 3 to 4294967294`)
     }
@@ -186,8 +190,9 @@ export class VirtioVsock implements VirtioDevice<VirtioVsockState>, ConnectionOw
   }
 
   #accept(hostPort: number, guestPort: number, buffer: number, forwarded: number, chain: DescriptorChain): boolean {
-    const listener = this.#listeners.get(hostPort)
-    if (listener === undefined || this.#connections.size >= this.#maxConnections) return false
+    if (this.#connections.size >= this.#maxConnections) return false
+    const listener = this.#listeners.get(hostPort) ?? this.#listenerAt(hostPort)
+    if (listener === undefined) return false
     const connection = this.#add(hostPort, guestPort, false)
     connection.receive(spec.OP_CREDIT_UPDATE, 0, buffer, forwarded, 0, chain)
     listener(connection)

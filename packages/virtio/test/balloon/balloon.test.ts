@@ -162,6 +162,11 @@ describe('hints at free pages', () => {
   })
 })
 
+test('offers what it is asked to', () => {
+  const { features } = new VirtioBalloon({ pages: { discard: () => {} }, deflateOnOom: true, freePageHint: false, freePageReporting: false })
+  expect(features).toBe(spec.F_STATS_VQ | spec.F_DEFLATE_ON_OOM | spec.F_PAGE_POISON)
+})
+
 test('saved state', () => {
   device.target = 2 ** 20
   device.writeConfig(spec.CONFIG_ACTUAL, 4, 3)

@@ -168,6 +168,7 @@ describe('a driver that breaks the rules', () => {
     queues[0]!.available.push(nothing)
     device.notified(0)
     expect(nothing.written).toBe(0)
+    expect([send(1, spec.CMD_MOVE_CURSOR, []).written, send(1, 0, []).written, send(1, spec.CMD_GET_DISPLAY_INFO, []).written]).toEqual([0, 0, 0])
   })
 
   test('whatever it sends, each command is answered and what is shown can be drawn', () => {

@@ -37,6 +37,14 @@ describe('connections of the guest', () => {
     expect(() => guest.device.listen(1000, () => {})).toThrow('listener')
   })
 
+  test('may be taken at any port', () => {
+    const ports: number[] = []
+    guest = new Guest({ listenerAt: (port) => (port % 2 === 0 ? (connection) => ports.push(connection.hostPort) : undefined) })
+    guest.room(10)
+    for (const hostPort of [1000, 1001, 1002]) guest.send(OP_REQUEST, { hostPort })
+    expect([guest.ops(), ports]).toEqual([[OP_RESPONSE, OP_RST, OP_RESPONSE], [1000, 1002]])
+  })
+
   test('are bounded in number', () => {
     for (let port = 0; port < 5; port++) guest.send(OP_REQUEST, { guestPort: port })
     expect(guest.ops()).toEqual([OP_RESPONSE, OP_RESPONSE, OP_RESPONSE, OP_RST, OP_RST])

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { root } from '@entresol/bootstrap/paths'
-import type { Peer } from '../peer.ts'
+import { guestOptions, type Peer } from '../peer.ts'
 import { firstLine } from '../process.ts'
 
 const cli = join(root, 'apps', 'kvm', 'dist', 'cli.js')
@@ -14,9 +14,8 @@ export function entresol(profiles?: string): Peer {
       const line = await firstLine(process.execPath, [cli, '-version'])
       return line === undefined ? { missing: 'entresol-kvm -version failed; npm run build?' } : { version: `${line} on Node ${process.versions.node}` }
     },
-    boot: ({ kernel, initrd, append, memory, vcpus }) => ({
-      file: process.execPath,
-      args: [...program, '-kernel', kernel, '-initrd', initrd, '-append', append, '-m', `${memory}M`, '-smp', `${vcpus}`, '-nographic', '-no-reboot']
+    boot: guest => ({
+      file: process.execPath, args: [...program, ...guestOptions(guest), '-m', `${guest.memory}M`, '-smp', `${guest.vcpus}`, '-nographic', '-no-reboot']
     }),
     multiboot: kernel => ({ file: process.execPath, args: [...program, '-kernel', kernel, '-m', '64M', '-nographic', '-no-reboot'] })
   }

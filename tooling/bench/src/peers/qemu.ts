@@ -1,8 +1,8 @@
-import type { Peer } from '../peer.ts'
+import { guestOptions, type Peer } from '../peer.ts'
 import { firstLine } from '../process.ts'
 
 const program = 'qemu-system-x86_64'
-const common = ['-cpu', 'max', '-nographic', '-no-reboot', '-nic', 'none']
+const common = ['-cpu', 'max', '-nographic', '-no-reboot']
 
 /** QEMU's translator, with a CPU of the same level; a thread per virtual CPU (MTTCG). */
 export const qemu: Peer = {
@@ -11,12 +11,9 @@ export const qemu: Peer = {
     const line = await firstLine(program, ['--version'])
     return line === undefined ? { missing: `${program} is not installed (Debian: qemu-system-x86)` } : { version: line }
   },
-  boot: ({ kernel, initrd, append, memory, vcpus }) => ({
+  boot: guest => ({
     file: program,
-    args: [
-      '-accel', vcpus === 1 ? 'tcg' : 'tcg,thread=multi', ...common, '-kernel', kernel, '-initrd', initrd, '-append', append,
-      '-m', `${memory}M`, '-smp', `${vcpus}`
-    ]
+    args: ['-accel', guest.vcpus === 1 ? 'tcg' : 'tcg,thread=multi', ...common, ...guestOptions(guest), '-m', `${guest.memory}M`, '-smp', `${guest.vcpus}`]
   }),
-  multiboot: kernel => ({ file: program, args: ['-accel', 'tcg', ...common, '-kernel', kernel, '-m', '64M'] })
+  multiboot: kernel => ({ file: program, args: ['-accel', 'tcg', ...common, '-nic', 'none', '-kernel', kernel, '-m', '64M'] })
 }

@@ -17,11 +17,11 @@ export const v86: Peer = {
       return { missing: (error as Error).message.split('\n')[0]! }
     }
   },
-  boot({ kernel, initrd, append, bits, memory, vcpus }) {
-    if (bits === 64) return { unable: '32-bit guests only' }
+  boot({ kernel, bits, memory, vcpus }) {
+    if (bits === 64 || !kernel) return { unable: '32-bit guests only' }
     if (vcpus > 1) return { unable: 'one vCPU only' }
     const program = fileURLToPath(new URL('v86-boot.ts', import.meta.url))
-    return { file: process.execPath, args: [program, kernel, initrd, append, `${memory}`, firmware.bios!, firmware.vgabios!] }
+    return { file: process.execPath, args: [program, kernel.image, kernel.initrd, kernel.append, `${memory}`, firmware.bios!, firmware.vgabios!] }
   },
   multiboot: () => ({ unable: 'no command for bare kernels' })
 }
