@@ -75,8 +75,8 @@ export class LinkPort implements NetworkPort {
 
   /** For the wire: a frame for the device. */
   deliver(frame: Uint8Array): void {
-    if (frame.length >= FRAME_MIN && frame.length <= FRAME_MAX) this.#inbox.deliver(new Packet(frame))
-    else this.drop()
+    if (this.#wire === undefined || frame.length < FRAME_MIN || frame.length > FRAME_MAX) this.drop()
+    else this.#inbox.deliver(new Packet(frame))
   }
 
   /** For the wire: a frame was lost. */

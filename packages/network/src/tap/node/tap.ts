@@ -31,7 +31,7 @@ export function openTap({ clock, interface: which }: TapOptions): Promise<HostLi
   }
   return new Promise((resolve, reject) => {
     const child = typeof which === 'string'
-      ? spawn('perl', ['-e', TAP_HELPER, which], { stdio: ['pipe', 'pipe', 'pipe'] })
+      ? spawn('perl', ['-e', TAP_HELPER, '--', which], { stdio: ['pipe', 'pipe', 'pipe'] })
       : spawn('perl', ['-e', TAP_HELPER], { stdio: ['pipe', 'pipe', 'pipe', which] })
     const [input, output, errors] = [child.stdin!, child.stdout!, child.stderr!]
     const port = new LinkPort(clock)
