@@ -46,7 +46,7 @@ export function capturePort(port: NetworkPort, { clock, write, snaplen = 65_536,
   let held: Uint8Array[] | undefined
   const keep = (bytes: Uint8Array): void => held === undefined ? write(bytes) : void held.push(bytes)
   return {
-    offloads: port.offloads,
+    get offloads() { return port.offloads },
     get linkUp() { return port.linkUp },
     send(frame, unfinished) {
       if (queue !== 'tx') keep(record(frame))
