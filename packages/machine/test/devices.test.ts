@@ -1,6 +1,7 @@
 import type { BlockBackend } from '@entresol/interfaces'
 import { describe, expect, it } from 'vitest'
 import { Machine } from '../src/machine.ts'
+import { bootDevice, bootOrderFile } from '../src/devices/boot-order.ts'
 import type { DeviceOptions } from '../src/devices/options.ts'
 import { createRig, tinyBios, tinyKernel } from './support/rig.ts'
 
@@ -66,6 +67,14 @@ describe('devices plugged into pc', () => {
     ['more devices than slots', Array.from({ length: 40 }, () => blk()), 'too-many-devices'],
   ])('refuses %s', (_what, devices, code) => {
     expect(machine('pc', ...devices)).toThrow(coded(code))
+  })
+})
+
+describe('the order of boot devices', () => {
+  it('is told to firmware by index, as paths of slots and functions', () => {
+    const options = [blk({ bootIndex: 5 } as never), blk({ bootIndex: 1 } as never), blk(), { type: 'virtio-rng' as const }]
+    const devices = options.map((device, i) => bootDevice(device, 10 + i, i & 1)).filter((device) => device !== undefined)
+    expect(new TextDecoder().decode(bootOrderFile(devices))).toBe('/pci@i0cf8/scsi@b,1/disk@0,0\n/pci@i0cf8/scsi@a/disk@0,0\0')
   })
 })
 
