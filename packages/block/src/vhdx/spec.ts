@@ -14,7 +14,8 @@ export const REGION_TABLE_LENGTH = 65536
 
 /** Fields of a header. */
 export const HEADER = {
-  signature: 0, checksum: 4, sequenceNumber: 8, fileWriteGuid: 16, dataWriteGuid: 32, logGuid: 48, logVersion: 64, version: 66, logLength: 68, logOffset: 72,
+  signature: 0, checksum: 4, sequenceNumber: 8, fileWriteGuid: 16, dataWriteGuid: 32, logGuid: 48, logVersion: 64, version: 66, logLength: 68,
+  logOffset: 72,
 } as const
 export const HEADER_SIGNATURE = 'head'
 export const VERSION = 1
