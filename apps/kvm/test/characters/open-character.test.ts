@@ -1,4 +1,3 @@
-import { execFileSync, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -6,6 +5,7 @@ import { join } from 'node:path'
 import { once } from 'node:events'
 import { afterAll, describe, expect, test } from 'vitest'
 import { openCharacter } from '../../src/characters/open-character.ts'
+import { tool } from '../e2e/support/tools.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'entresol-character-'))
 afterAll(() => rm(folder, { recursive: true }))
@@ -78,23 +78,14 @@ describe('character back-ends', () => {
   })
 
   test.skipIf(process.platform === 'win32')('pipes PATH.in and PATH.out go one way each', async () => {
-    execFileSync('mkfifo', [at('pipe.in'), at('pipe.out')])
+    expect(await tool('mkfifo', at('pipe.in'), at('pipe.out'))).toEqual({ code: 0, output: '' })
     const pipe = openCharacter({ kind: 'pipe', path: at('pipe') }, '-serial')
     const guest = guestSide(pipe.port)
     await writeFile(at('pipe.in'), 'in')
     await guest.has('in')
-    const out = firstLine(at('pipe.out'))
+    const out = tool('head', '-n', '1', at('pipe.out'))
     pipe.port.write(bytes('out\n'))
-    expect(await out).toBe('out\n')
+    expect((await out).output).toBe('out\n')
     pipe.close()
   })
 })
-
-/** The first line of a pipe. */
-async function firstLine(path: string): Promise<string> {
-  const child = spawn('head', ['-n', '1', path])
-  let text = ''
-  child.stdout.on('data', (data: Buffer) => void (text += data.toString()))
-  await once(child, 'close')
-  return text
-}
