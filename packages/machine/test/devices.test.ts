@@ -1,8 +1,10 @@
 import type { BlockBackend } from '@entresol/interfaces'
+import { VirtioRng } from '@entresol/virtio'
 import { describe, expect, it } from 'vitest'
 import { Machine } from '../src/machine.ts'
 import { bootDevice, bootOrderFile } from '../src/devices/boot-order.ts'
 import type { DeviceOptions } from '../src/devices/options.ts'
+import { VirtioPciFunction } from '../src/devices/virtio-pci.ts'
 import { createRig, tinyBios, tinyKernel } from './support/rig.ts'
 
 const disk: BlockBackend = {
@@ -67,6 +69,26 @@ describe('devices plugged into pc', () => {
     ['more devices than slots', Array.from({ length: 40 }, () => blk()), 'too-many-devices'],
   ])('refuses %s', (_what, devices, code) => {
     expect(machine('pc', ...devices)).toThrow(coded(code))
+  })
+})
+
+describe('a virtio device in a PCI function', () => {
+  const create = (): VirtioPciFunction => new VirtioPciFunction({
+    device: new VirtioRng({ name: 'rng', fill: () => {} }), memory: createRig({ board: 'pc' }).platform.ram, messages: { send: () => {} },
+  })
+
+  it('saves its transport and its vectors too, and refuses what it cannot use as a whole', () => {
+    const original = create()
+    original.writeConfig(4, 2, 0x406)
+    const state = original.save()
+    state.transport.isr = 1
+    state.msix.table[3] = 0
+    const copy = create()
+    copy.restore(structuredClone(state))
+    expect(copy.save()).toEqual({ ...state, interrupt: true, config: copy.save().config })
+    const before = copy.save()
+    expect(() => copy.restore({ ...structuredClone(original.save()), transport: { ...state.transport, core: undefined as never } })).toThrow(coded('bad-snapshot'))
+    expect(copy.save()).toEqual(before)
   })
 })
 
