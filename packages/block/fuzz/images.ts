@@ -1,8 +1,9 @@
 import type { ByteStore } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import { MemoryStore } from '../src/index.ts'
-import type { ImageFormat } from '../src/index.ts'
+import type { ImageBackend, ImageFormat } from '../src/index.ts'
 import { nodeCodecs } from '../src/node/index.ts'
+import { qcow2 } from '../src/qcow2/qcow2.ts'
 import { vdi } from '../src/vdi/vdi.ts'
 import { checksum } from '../src/vhd/footer.ts'
 import { vpc } from '../src/vhd/vhd.ts'
@@ -35,6 +36,8 @@ interface Kind {
   readonly differs?: boolean
   /** Left as a cut of the power leaves it. */
   readonly dirty?: boolean
+  /** What only this format can have in it. */
+  readonly fill?: (image: ImageBackend) => Promise<void>
   /** [from, to) in the file; negative: from its end. */
   readonly spots: readonly (readonly [number, number])[]
   readonly bigEndian?: boolean
@@ -49,7 +52,29 @@ const VHDX_SPOTS = [
 ] as const
 const VMDK_SPOTS = [[0, 80], [512, 1100], [0x2a00, 0x2a08], [0x3400, 0x3408], [0x3600, 0x3700], [0x2c00, 0x2d00]] as const
 
+const qcow2Spots = (cluster: number): Kind['spots'] => [
+  [0, 112], [16, 72], [112, 640], [cluster, cluster + 16], [2 * cluster, 2 * cluster + 256], [3 * cluster, 3 * cluster + 64], [4 * cluster, 4 * cluster + 256],
+  [5 * cluster, 12 * cluster],
+]
+
+/** Compressed clusters and snapshots. */
+async function fillQcow2(image: ImageBackend): Promise<void> {
+  const { clusterSize } = await image.info()
+  for (let at = 0; at < 4; at++) await image.writeCompressed!(at * clusterSize!, new Uint8Array(clusterSize!).fill(at + 1))
+  for (const name of ['one', 'two']) {
+    await image.snapshots!.create(name, { seconds: 1, nanoseconds: 2 })
+    await image.write(clusterSize!, new Uint8Array(4 * clusterSize!).fill(9))
+  }
+}
+
+const QCOW2 = { format: qcow2, bigEndian: true } as const
+
 const KINDS: Readonly<Record<string, Kind>> = {
+  'qcow2': { ...QCOW2, options: { cluster_size: '4k' }, spots: qcow2Spots(4096), fill: fillQcow2 },
+  'qcow2-smallest': { ...QCOW2, options: { cluster_size: '512', refcount_bits: '8' }, spots: qcow2Spots(512), fill: fillQcow2 },
+  'qcow2-subclusters': { ...QCOW2, options: { extended_l2: 'on', cluster_size: '16k', compression_type: 'zstd' }, spots: qcow2Spots(16384), fill: fillQcow2 },
+  'qcow2-difference': { ...QCOW2, options: {}, differs: true, spots: qcow2Spots(65536) },
+  'qcow2-lazy': { ...QCOW2, options: { lazy_refcounts: 'on', cluster_size: '4k' }, dirty: true, spots: qcow2Spots(4096), fill: fillQcow2 },
   'vdi': { format: vdi, options: {}, spots: [[0x40, 0x1d0], [0x154, 0x18c], [512, 528]] },
   'vpc': { format: vpc, options: {}, spots: VHD_SPOTS, bigEndian: true, mend: mendVhd },
   'vpc-differencing': { format: vpc, options: {}, differs: true, spots: VHD_SPOTS, bigEndian: true, mend: mendVhd },
@@ -91,7 +116,7 @@ function original(name: string): Promise<ReadonlyMap<string, Uint8Array>> {
   return made
 }
 
-async function build({ format, options, differs, dirty }: Kind): Promise<ReadonlyMap<string, Uint8Array>> {
+async function build({ format, options, differs, dirty, fill }: Kind): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Recording()
   const create = async (fileName: string, backing?: string): Promise<void> => {
     await format.create!(files.create(fileName), {
@@ -112,6 +137,7 @@ async function build({ format, options, differs, dirty }: Kind): Promise<Readonl
       if (!(error instanceof CodedError)) throw error
     })
   }
+  await fill?.(image)
   await image.flush()
   if (!dirty) await image.close()
   const left = await cloneFiles(files.files)
@@ -164,7 +190,7 @@ export async function fuzzImage(name: string, seed: number): Promise<void> {
   const readOnly = random(3) === 0
   await settles(`${name}, seed ${seed}`, async () => {
     const image = await kind.format.open(await openFile('image', readOnly), {
-      codecs: nodeCodecs, openFile: (file) => openFile(file, readOnly), openBacking: async (file) => kind.format.open(await openFile(file, true), {}),
+      codecs: nodeCodecs, openFile: (file) => openFile(file, readOnly), check: random(4) === 0, openBacking: async (file) => kind.format.open(await openFile(file, true), {}),
     })
     const sectors = image.size / 512
     const range = (): [number, number] => {
@@ -182,6 +208,10 @@ export async function fuzzImage(name: string, seed: number): Promise<void> {
       () => image.flush(),
       () => image.info(),
       () => image.check?.(random(2) === 0 ? 'all' : undefined),
+      (at: number) => image.resize?.(random(2) === 0 ? at : image.size + 512 * random(10_000)),
+      () => image.snapshots?.create('new', { seconds: 0, nanoseconds: 0 }),
+      () => image.snapshots?.apply(String(1 + random(2))),
+      () => image.snapshots?.delete(String(1 + random(2))),
     ]
     for (let count = 0; count < 12; count++) await quietly(async () => actions[random(actions.length)]!(...range()))
     await image.close()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
-  blockBackendSuite, busDeviceSuite, byteStoreSuite, clockSuite, describeSuite, findViolations, guestMemorySuite, interruptSourceSuite, machineMemorySuite,
+  blockBackendSuite, busDeviceSuite, byteStoreSuite, clockSuite, describeSuite, findViolations, guestMemorySuite, interruptSourceSuite, machineMemorySuite, networkPortSuite,
   pageWalkerSuite, physicalMapSuite,
 } from '../src/index.ts'
 import type { BusDeviceSubject, GuestMemorySubject, PageWalkerSubject, PhysicalMapSubject } from '../src/index.ts'
@@ -8,6 +8,7 @@ import { GoodDevice, brokenDevices } from './shelf/devices.ts'
 import { DISK_BUGS, STORE_BUGS, ShelfDisk, ShelfStore } from './shelf/disks.ts'
 import { SimpleGuest, SimpleMachine, type MemoryBug } from './shelf/memories.ts'
 import { CLOCK_BUGS, SOURCE_BUGS, ShelfClock, ShelfSource } from './shelf/peers.ts'
+import { PORT_BUGS, portSubject } from './shelf/ports.ts'
 import { ShelfWalker, WALKER_BUGS, type WalkerBug } from './shelf/walker.ts'
 
 const device = (create: BusDeviceSubject['create']) => (): BusDeviceSubject => ({ create, vocabulary: [0xff], accesses: 400 })
@@ -42,6 +43,7 @@ describe('a compliant implementation passes', () => {
   describeSuite(byteStoreSuite, () => ({ store: new ShelfStore() }), { describe, it })
   describeSuite(byteStoreSuite, () => ({ store: new ShelfStore(undefined, true) }), { describe, it })
   describeSuite(clockSuite, () => clock(), { describe, it })
+  describeSuite(networkPortSuite, () => portSubject(), { describe, it })
   describeSuite(interruptSourceSuite, () => source(), { describe, it })
 })
 
@@ -127,5 +129,11 @@ describe('Clock: every broken clock is rejected', () => {
 describe('InterruptSource: every broken controller is rejected', () => {
   it.each(SOURCE_BUGS)('%s', async (bug) => {
     expect(await findViolations(interruptSourceSuite, () => source(bug))).not.toEqual([])
+  })
+})
+
+describe('NetworkPort: every broken port is rejected', () => {
+  it.each(PORT_BUGS)('%s', async (bug) => {
+    expect(await findViolations(networkPortSuite, () => portSubject(bug))).not.toEqual([])
   })
 })

@@ -1,7 +1,10 @@
 import type { BlockBackend } from '@entresol/interfaces'
+import { VirtioRng } from '@entresol/virtio'
 import { describe, expect, it } from 'vitest'
 import { Machine } from '../src/machine.ts'
+import { bootDevice, bootOrderFile } from '../src/devices/boot-order.ts'
 import type { DeviceOptions } from '../src/devices/options.ts'
+import { VirtioPciFunction } from '../src/devices/virtio-pci.ts'
 import { createRig, tinyBios, tinyKernel } from './support/rig.ts'
 
 const disk: BlockBackend = {
@@ -66,6 +69,34 @@ describe('devices plugged into pc', () => {
     ['more devices than slots', Array.from({ length: 40 }, () => blk()), 'too-many-devices'],
   ])('refuses %s', (_what, devices, code) => {
     expect(machine('pc', ...devices)).toThrow(coded(code))
+  })
+})
+
+describe('a virtio device in a PCI function', () => {
+  const create = (): VirtioPciFunction => new VirtioPciFunction({
+    device: new VirtioRng({ name: 'rng', fill: () => {} }), memory: createRig({ board: 'pc' }).platform.ram, messages: { send: () => {} },
+  })
+
+  it('saves its transport and its vectors too, and refuses what it cannot use as a whole', () => {
+    const original = create()
+    original.writeConfig(4, 2, 0x406)
+    const state = original.save()
+    state.transport.isr = 1
+    state.msix.table[3] = 0
+    const copy = create()
+    copy.restore(structuredClone(state))
+    expect(copy.save()).toEqual({ ...state, interrupt: true, config: copy.save().config })
+    const before = copy.save()
+    expect(() => copy.restore({ ...structuredClone(original.save()), transport: { ...state.transport, core: undefined as never } })).toThrow(coded('bad-snapshot'))
+    expect(copy.save()).toEqual(before)
+  })
+})
+
+describe('the order of boot devices', () => {
+  it('is told to firmware by index, as paths of slots and functions', () => {
+    const options = [blk({ bootIndex: 5 } as never), blk({ bootIndex: 1 } as never), blk(), { type: 'virtio-rng' as const }]
+    const devices = options.map((device, i) => bootDevice(device, 10 + i, i & 1)).filter((device) => device !== undefined)
+    expect(new TextDecoder().decode(bootOrderFile(devices))).toBe('/pci@i0cf8/scsi@b,1/disk@0,0\n/pci@i0cf8/scsi@a/disk@0,0\0')
   })
 })
 

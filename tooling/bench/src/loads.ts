@@ -42,9 +42,9 @@ const PYTHON_LOOP = python([
 /** In the Debian guest, whose shell knows the host's servers as $HTTP and $IPERF. */
 const onDebian = (group: 'disk' | 'network', name: string, work: string, command: string, prepare?: string): Load =>
   ({ name, group, work, unit: 's', bits: [64], command: `${command} >/dev/null`, ...(prepare === undefined ? {} : { prepare }) })
-const FILE_MIB = 512
+const FILE_MIB = 256
 const fio = (options: string): string => `fio --name=f --filename=/root/fio --size=${FILE_MIB}M --direct=1 --ioengine=libaio ${options}`
-const FIO_FILE = `[ -s /root/fio ] || { /bin/dd if=/dev/urandom of=/root/fio bs=1M count=${FILE_MIB} && sync; }; echo 3 >/proc/sys/vm/drop_caches`
+const FIO_FILE = `[ -s /root/fio ] || { /bin/dd if=/dev/zero of=/root/fio bs=1M count=${FILE_MIB} && sync; }; echo 3 >/proc/sys/vm/drop_caches`
 
 export const loads: readonly Load[] = [
   { name: 'boot', group: 'boot', work: 'kernel to busybox shell (64: cloud, 32: 686)', unit: 's to shell', bits: BOTH },
@@ -69,10 +69,10 @@ export const loads: readonly Load[] = [
   twice('smp-throughput', 'busybox: 60 MB of zeros through md5sum', 'busybox dd if=/dev/zero bs=1M count=60 2>/dev/null | busybox md5sum'),
   twice('smp-shell', 'busybox: 100,000 iterations', 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done'),
   { name: 'debian-login', group: 'boot', work: 'Debian 12 on qcow2: SeaBIOS, GRUB, systemd', unit: 's to login', bits: [64] },
-  onDebian('disk', 'fio-read', 'fio: 2 GB, 1 MB at a time, 8 at once', fio('--rw=read --bs=1M --iodepth=8 --io_size=2G'), FIO_FILE),
-  onDebian('disk', 'fio-write', 'fio: 1 GB, 1 MB at a time, 8 at once', fio('--rw=write --bs=1M --iodepth=8 --io_size=1G --end_fsync=1'), FIO_FILE),
-  onDebian('disk', 'fio-randread', 'fio: 30,000 reads of 4 KB, 16 at once', fio('--rw=randread --bs=4k --iodepth=16 --io_size=120000k'), FIO_FILE),
-  onDebian('disk', 'fio-randwrite', 'fio: 20,000 writes of 4 KB, 16 at once', fio('--rw=randwrite --bs=4k --iodepth=16 --io_size=80000k --end_fsync=1'), FIO_FILE),
+  onDebian('disk', 'fio-read', 'fio: 1 GB, 1 MB at a time, 8 at once', fio('--rw=read --bs=1M --iodepth=8 --io_size=1G'), FIO_FILE),
+  onDebian('disk', 'fio-write', 'fio: 512 MB, 1 MB at a time, 8 at once', fio('--rw=write --bs=1M --iodepth=8 --io_size=512M --end_fsync=1'), FIO_FILE),
+  onDebian('disk', 'fio-randread', 'fio: 20,000 reads of 4 KB, 16 at once', fio('--rw=randread --bs=4k --iodepth=16 --io_size=80000k'), FIO_FILE),
+  onDebian('disk', 'fio-randwrite', 'fio: 10,000 writes of 4 KB, 16 at once', fio('--rw=randwrite --bs=4k --iodepth=16 --io_size=40000k --end_fsync=1'), FIO_FILE),
   onDebian('network', 'iperf3-out', 'iperf3: 300 MB to the host', 'iperf3 -c 10.0.2.2 -p $IPERF -n 300M'),
   onDebian('network', 'iperf3-in', 'iperf3: 300 MB from the host', 'iperf3 -c 10.0.2.2 -p $IPERF -n 300M -R'),
   onDebian('network', 'http', 'curl: 10,000 requests, each on a connection of its own', 'curl -s -o /dev/null "http://10.0.2.2:$HTTP/[1-10000]"'),

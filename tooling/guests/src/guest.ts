@@ -8,6 +8,7 @@ import { debianDisk } from './debian.ts'
 import { grubCd, grubDisk } from './grub.ts'
 import { buildInitramfs } from './initramfs.ts'
 import { isolinuxCd } from './isolinux.ts'
+import { moduleEntries } from './modules.ts'
 import { fileOf, treeEntries, unpacked, unpackedTree } from './packages.ts'
 import { repository } from './repository.ts'
 
@@ -31,6 +32,8 @@ export interface GuestOptions {
   readonly extra?: readonly CpioEntry[]
   /** For 64-bit guests with our initramfs: a 32-bit busybox beside the 64-bit one, as /bin/busybox32. */
   readonly with32Bit?: boolean
+  /** For 64-bit guests with our initramfs: modules of the kernel, which /sbin/load-modules loads with what they depend on. */
+  readonly modules?: readonly string[]
 }
 
 export const GUEST_NAMES = ['cloud', 'generic', 'adapters', 'i386', 'bench', 'bench-i386', 'netboot', 'memtest', 'seabios', 'busybox', 'grub-disk', 'grub-cd',
@@ -56,9 +59,10 @@ async function shellGuest(
 ): Promise<Guest> {
   path ??= await kernel(image, architecture)
   const with32Bit = architecture === 'amd64' && (options.with32Bit ?? false)
+  const modules = options.modules ? await moduleEntries(image, architecture, options.modules) : []
   const initramfs = await buildInitramfs({
     busybox: await busybox(architecture), ...(with32Bit ? { busybox32: await busybox('i386') } : {}),
-    ...(options.extra ? { extra: options.extra } : {})
+    extra: [...options.extra ?? [], ...modules]
   })
   // Named by content: two callers with different extra files never see each other's image.
   const variant = `${architecture}-${createHash('sha256').update(initramfs).digest('hex').slice(0, 12)}`

@@ -1,8 +1,10 @@
-import { closeSync, constants, createReadStream, existsSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, writeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { CodedError } from '@entresol/kit'
 import { SerialConsole } from '@entresol/machine'
 import { fileError } from '../files.ts'
 import type { CharacterOptions } from '../options/index.ts'
-import { connectSocket, listenSocket } from './socket.ts'
+import { connectSocket, joinSocket, listenSocket } from './socket.ts'
 
 /** The host's end of a character device, open. */
 export interface OpenCharacter {
@@ -42,23 +44,20 @@ function openFile(option: string, path: string, flags: string | number): number 
 /** PATH.in and PATH.out where they are, else PATH for both ways. Opened read-write, so that nobody has to be at the other end. */
 function openPipe(path: string, option: string, port: SerialConsole): OpenCharacter {
   const two = existsSync(`${path}.in`) && existsSync(`${path}.out`)
-  const input = openFile(option, two ? `${path}.in` : path, constants.O_RDWR | constants.O_NONBLOCK)
-  const output = two ? openFile(option, `${path}.out`, constants.O_RDWR | constants.O_NONBLOCK) : input
-  const stream = createReadStream('', { fd: input })
-  stream.on('data', (bytes) => port.send(bytes))
-  stream.on('error', NOTHING)
-  port.onOutput((bytes) => {
-    try {
-      writeSync(output, bytes)
-    } catch {
-      // Full, with nobody who reads: what does not fit is lost, as on a serial line.
-    }
-  })
+  const open = (name: string, readable: boolean): Socket => {
+    const fd = openFile(option, name, constants.O_RDWR | constants.O_NONBLOCK)
+    if (fstatSync(fd).isFIFO()) return new Socket({ fd, readable, writable: !readable })
+    closeSync(fd)
+    throw new CodedError('file-error', `${option}: ${name}: is no named pipe (mkfifo)`)
+  }
+  const input = open(two ? `${path}.in` : path, true)
+  const output = open(two ? `${path}.out` : path, false)
+  joinSocket(input, output, port)
   return {
     port, ready: READY,
     close: () => {
-      stream.destroy()
-      if (two) closeSync(output)
+      input.destroy()
+      output.destroy()
     },
   }
 }

@@ -16,30 +16,32 @@ const RETRY_MILLISECONDS = 50
 
 const show = (address: SocketAddress): string => 'path' in address ? address.path : `${address.host ?? '*'}:${address.port}`
 
-/** Puts the connection and the port together until either ends. */
-function join(socket: Socket, port: SerialConsole): void {
+/** Puts the port between what comes in and where its output goes, which may be the same socket, until either ends. */
+export function joinSocket(input: Socket, output: Socket, port: SerialConsole): void {
   const stop = port.onOutput((bytes) => {
-    if (socket.writableLength < MAX_PENDING) socket.write(bytes.slice())
+    if (output.writableLength < MAX_PENDING) output.write(bytes.slice())
   })
-  socket.on('data', (bytes: Buffer) => {
+  input.on('data', (bytes: Buffer) => {
     port.send(bytes)
     if (port.backlog < MAX_TYPED) return
-    socket.pause()
+    input.pause()
     const again = setInterval(() => {
-      if (port.backlog >= MAX_TYPED && !socket.destroyed) return
+      if (port.backlog >= MAX_TYPED && !input.destroyed) return
       clearInterval(again)
-      socket.resume()
+      input.resume()
     }, RETRY_MILLISECONDS)
   })
-  socket.on('error', () => undefined)
-  socket.on('close', stop)
+  for (const socket of [input, output]) {
+    socket.on('error', () => undefined)
+    socket.on('close', stop)
+  }
 }
 
 export function connectSocket({ address }: SocketOptions, option: string, port: SerialConsole): OpenCharacter {
   const socket = connect('path' in address ? { path: address.path } : { host: address.host ?? '127.0.0.1', port: address.port })
   const ready = new Promise<void>((resolve, reject) => {
     socket.once('connect', () => {
-      join(socket, port)
+      joinSocket(socket, socket, port)
       resolve()
     })
     socket.once('error', (error) => reject(fileError(option, show(address), error)))
@@ -56,7 +58,7 @@ export function listenSocket({ address, wait }: SocketOptions, option: string, p
       return
     }
     peer = socket
-    join(socket, port)
+    joinSocket(socket, socket, port)
   })
   const ready = new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(fileError(option, show(address), error)))

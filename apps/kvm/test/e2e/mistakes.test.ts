@@ -41,7 +41,7 @@ describe('a mistake is one line on standard error and an exit code of 1', { time
       expect(await mistake(['-kernel', at(name)])).toMatch(/is no Linux bzImage, ELF executable or multiboot image/)
       expect(await mistake(['-bios', at(name)])).toMatch(/firmware image of .* must be 64 KiB to 16 MiB/)
     }
-    expect(await mistake(['-hda', at('empty')])).toMatch(/smaller than one sector/)
+    expect(await mistake(['-hda', at('empty')])).toBe(`entresol-kvm: -hda: ${at('empty')}: is empty`)
   })
 
   test('CPUs and memory that cannot be', async () => {

@@ -60,6 +60,8 @@ export class PageCache {
 
   touch(page: Page): void {
     this.#dirty.add(page)
+    // It may have been dropped since it was asked for.
+    this.#pages.set(page.offset, page)
   }
 
   /** Everything written before, tables and data, is durable once this resolves. Pages it could not write stay changed. */

@@ -1,7 +1,9 @@
 import type { ByteStore } from '@entresol/interfaces'
 import { CodedError } from '@entresol/kit'
 import { isZero, MAX_SIZE, SECTOR } from '../support/range.ts'
-import { BLOCK_FREE, DEFAULT_BLOCK, HEADER_LENGTH, HEADER_SIZE, IMAGE_DYNAMIC, IMAGE_STATIC, MAX_BLOCK, MAX_BLOCKS, SIGNATURE, TEXT, VDI, VERSION_1_1 } from './spec.ts'
+import {
+  BLOCK_FREE, DEFAULT_BLOCK, HEADER_LENGTH, HEADER_SIZE, IMAGE_DYNAMIC, IMAGE_STATIC, MAX_BLOCK, MAX_BLOCKS, SIGNATURE, TEXT, VDI, VERSION_1_1,
+} from './spec.ts'
 
 export interface VdiHeader {
   /** Bytes of the disk, a multiple of 512. */

@@ -98,7 +98,9 @@ function encode(text: string, littleEndian: boolean): Uint8Array {
 }
 
 /** Header of a new disk, and the data of the parent locator that comes where it says. */
-export function buildDynamicHeader(size: number, tableOffset: number, parent: Parent | undefined, locatorOffset: number): { header: Uint8Array; locator: Uint8Array } {
+export function buildDynamicHeader(
+  size: number, tableOffset: number, parent: Parent | undefined, locatorOffset: number,
+): { readonly header: Uint8Array; readonly locator: Uint8Array } {
   const header = new Uint8Array(HEADER_LENGTH)
   const view = new DataView(header.buffer)
   header.set(new TextEncoder().encode(HEADER_COOKIE))

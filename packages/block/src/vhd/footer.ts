@@ -50,7 +50,8 @@ export function parseFooter(bytes: Uint8Array): Footer {
   if (size > MAX_SIZE || size % SECTOR !== 0) throw bad(`size ${currentSize}`)
   const dataOffset = view.getBigUint64(FOOTER.dataOffset)
   if (diskType !== DISK_FIXED && (dataOffset > BigInt(MAX_SIZE) || dataOffset % 512n !== 0n)) throw bad(`dynamic disk header at ${dataOffset}`)
-  return { diskType, dataOffset: Number(dataOffset), size, uniqueId: bytes.slice(FOOTER.uniqueId, FOOTER.uniqueId + 16), bytes: bytes.slice(0, FOOTER_LENGTH) }
+  const uniqueId = bytes.slice(FOOTER.uniqueId, FOOTER.uniqueId + 16)
+  return { diskType, dataOffset: Number(dataOffset), size, uniqueId, bytes: bytes.slice(0, FOOTER_LENGTH) }
 }
 
 export interface NewFooter {

@@ -85,7 +85,8 @@ async function parentOf({ openFile }: ImageCreateOptions, name: string): Promise
   try {
     const path = name.replaceAll('/', '\\')
     const linkage = guidText((await Header.read(store)).dataWriteGuid)
-    return new Map([['parent_linkage', linkage], name.startsWith('/') ? ['absolute_win32_path', path] : ['relative_path', name.startsWith('.') ? path : `.\\${path}`]])
+    const place = name.startsWith('/') ? ['absolute_win32_path', path] as const : ['relative_path', name.startsWith('.') ? path : `.\\${path}`] as const
+    return new Map([['parent_linkage', linkage], place])
   } finally {
     await store.close()
   }

@@ -3,7 +3,9 @@ import { CodedError } from '@entresol/kit'
 import { crc32c } from './crc32c.ts'
 import { hasSignature } from './fields.ts'
 import type { Region } from './regions.ts'
-import { DATA_SECTOR, DATA_SECTOR_SIGNATURE, DATA_SIGNATURE, DESCRIPTOR, LOG_ENTRY, LOG_SECTOR, LOG_SIGNATURE, MAX_DISK, MIB, REGION_TABLE_OFFSETS, ZERO_SIGNATURE } from './spec.ts'
+import {
+  DATA_SECTOR, DATA_SECTOR_SIGNATURE, DATA_SIGNATURE, DESCRIPTOR, LOG_ENTRY, LOG_SECTOR, LOG_SIGNATURE, MAX_DISK, MIB, REGION_TABLE_OFFSETS, ZERO_SIGNATURE,
+} from './spec.ts'
 
 /** A change of the file a log entry describes; `bytes` absent: zeroes. */
 export interface LoggedChange {

@@ -57,8 +57,8 @@ async function readItems(store: ByteStore, region: Region): Promise<Map<string, 
     const offset = view.getUint32(at + METADATA.offset, true)
     const length = view.getUint32(at + METADATA.length, true)
     if (!known.includes(id)) {
-      if ((view.getUint32(at + METADATA.flags, true) & FLAG_REQUIRED) !== 0) throw new CodedError('unsupported', `VHDX: needs an unknown item of metadata, ${id}`)
-      continue
+      if ((view.getUint32(at + METADATA.flags, true) & FLAG_REQUIRED) === 0) continue
+      throw new CodedError('unsupported', `VHDX: needs an unknown item of metadata, ${id}`)
     }
     if (items.has(id)) throw bad(`item ${id} is there twice`)
     if (length > MIB || offset < METADATA_TABLE_LENGTH || offset + length > region.length) throw bad(`item ${id} of ${length} bytes at ${offset}`)

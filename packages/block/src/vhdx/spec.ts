@@ -14,7 +14,8 @@ export const REGION_TABLE_LENGTH = 65536
 
 /** Fields of a header. */
 export const HEADER = {
-  signature: 0, checksum: 4, sequenceNumber: 8, fileWriteGuid: 16, dataWriteGuid: 32, logGuid: 48, logVersion: 64, version: 66, logLength: 68, logOffset: 72,
+  signature: 0, checksum: 4, sequenceNumber: 8, fileWriteGuid: 16, dataWriteGuid: 32, logGuid: 48, logVersion: 64, version: 66, logLength: 68,
+  logOffset: 72,
 } as const
 export const HEADER_SIGNATURE = 'head'
 export const VERSION = 1
@@ -81,6 +82,6 @@ export const HAS_PARENT = 2
 export const LOCATOR = { type: 0, keyValueCount: 18, entries: 20, entrySize: 12 } as const
 export const LOCATOR_VHDX = 'b7ef4ab09ed1814ab78925b8e9445913'
 
-export const MIN_BLOCK: number = MIB
+export const MIN_BLOCK: number = 2 ** 20
 export const MAX_BLOCK: number = 256 * MIB
 export const MAX_DISK: number = 64 * 2 ** 40

@@ -5,8 +5,8 @@ import type { Page, PageCache } from '../mapped/page-cache.ts'
 import { SECTOR } from '../support/range.ts'
 import { overlap, type Region } from './regions.ts'
 import {
-  BITMAP_PRESENT, BITMAP_SECTORS, LOG_SECTOR, MIB, PAYLOAD_FULLY_PRESENT, PAYLOAD_NOT_PRESENT, PAYLOAD_PARTIALLY_PRESENT, PAYLOAD_UNDEFINED, PAYLOAD_UNMAPPED,
-  PAYLOAD_ZERO,
+  BITMAP_PRESENT, BITMAP_SECTORS, LOG_SECTOR, MIB, PAYLOAD_FULLY_PRESENT, PAYLOAD_NOT_PRESENT, PAYLOAD_PARTIALLY_PRESENT, PAYLOAD_UNDEFINED,
+  PAYLOAD_UNMAPPED, PAYLOAD_ZERO,
 } from './spec.ts'
 
 /** Tables are read and logged in pages of this many bytes. */

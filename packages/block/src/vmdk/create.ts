@@ -33,7 +33,8 @@ export async function createVmdk(store: ByteStore, given: ImageCreateOptions): P
   const adapterType = options.adapter_type ?? 'ide'
   if (!SUBFORMATS.includes(subformat)) throw bad(`subformat: '${subformat}' is none of ${SUBFORMATS.join(', ')}`)
   if (!ADAPTERS.includes(adapterType)) throw bad(`adapter_type: '${adapterType}' is none of ${ADAPTERS.join(', ')}`)
-  const versions = [options.hwversion ?? (parseSwitch('compat6', options.compat6) === true ? '6' : '4'), options.toolsversion ?? '2147483647'] as const
+  const hardware = options.hwversion ?? (parseSwitch('compat6', options.compat6) === true ? '6' : '4')
+  const versions = [hardware, options.toolsversion ?? '2147483647'] as const
   if (!versions.every((version) => /^\d{1,10}$/.test(version))) throw bad('hwversion, toolsversion: not a number')
   const zeroedGrain = parseSwitch('zeroed_grain', options.zeroed_grain) ?? false
   const isSparse = subformat.endsWith('Sparse')

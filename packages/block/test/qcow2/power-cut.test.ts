@@ -65,7 +65,7 @@ async function run(seed: number, { size, options, extras }: Case, operations: nu
       await Promise.all(busy)
       const end = model.flush()
       const [name] = snapshots.keys()
-      if (random(3) === 0) await image.resize(size + 512 * random(2000))
+      if (random(3) === 0) await image.resize!(size + 512 * random(2000))
       else if (name !== undefined && (snapshots.size > 2 || random(2) === 0)) {
         snapshots.delete(name)
         note()

@@ -1,6 +1,5 @@
 import type { Clock, InterruptSource, Timer } from '@entresol/interfaces'
 
-const coded = (code: string): Error => Object.assign(new Error(code), { code })
 
 export const CLOCK_BUGS = ['backwards', 'stands-still', 'early', 'twice', 'deaf-to-cancel', 'unordered', 'ignores-past', 'nan-wall'] as const
 

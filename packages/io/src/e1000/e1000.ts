@@ -71,8 +71,14 @@ export class E1000 implements Resettable, Snapshotable<E1000State> {
     this.#transmitter = new Transmitter(options.memory, this.#r, (frame) => this.#port.send(frame))
     this.#moreToSend = new Alarm(options.clock, () => this.#transmit())
     this.#throttle = new Alarm(options.clock, () => this.#updateInterrupt())
-    this.registers = { name, length: spec.MMIO_LENGTH, read: (offset, size) => this.#readMmio(offset, size), write: (offset, size, value) => this.#writeMmio(offset, size, value) }
-    this.ports = { name: `${name}-io`, length: spec.IO_LENGTH, read: (offset, size) => this.#readPort(offset, size), write: (offset, size, value) => this.#writePort(offset, size, value) }
+    this.registers = {
+      name, length: spec.MMIO_LENGTH,
+      read: (offset, size) => this.#readMmio(offset, size), write: (offset, size, value) => this.#writeMmio(offset, size, value)
+    }
+    this.ports = {
+      name: `${name}-io`, length: spec.IO_LENGTH,
+      read: (offset, size) => this.#readPort(offset, size), write: (offset, size, value) => this.#writePort(offset, size, value)
+    }
     this.pci = new PciDevice({
       name, vendorId: spec.VENDOR_ID, deviceId: spec.DEVICE_ID, classCode: spec.CLASS_CODE, revision: spec.REVISION, interruptPin: 1,
       multifunction: options.multifunction ?? false, subsystemVendorId: spec.VENDOR_ID, subsystemId: spec.SUBSYSTEM_ID

@@ -2,8 +2,8 @@ import * as spec from './spec.ts'
 
 /** Table 13-19 and following: values after reset; the partner can do everything at 1000 Mb/s. */
 const RESET_VALUES: Readonly<Record<number, number>> = {
-  [spec.PHY_CONTROL]: 0x1140, [spec.PHY_STATUS]: 0x7949, 2: 0x0141, 3: 0x0c25, 4: 0x0de1, 5: 0xcde1, 6: 0x000f, 7: 0x2001, 9: 0x0e00, 10: 0x7c00, 15: 0x3000,
-  16: 0x0068, [spec.PHY_SPECIFIC_STATUS]: spec.PHY_SPECIFIC_1000_FULL, 20: 0x0d60
+  [spec.PHY_CONTROL]: 0x1140, [spec.PHY_STATUS]: 0x7949, 2: 0x0141, 3: 0x0c25, 4: 0x0de1, 5: 0xcde1, 6: 0x000f, 7: 0x2001, 9: 0x0e00,
+  10: 0x7c00, 15: 0x3000, 16: 0x0068, [spec.PHY_SPECIFIC_STATUS]: spec.PHY_SPECIFIC_1000_FULL, 20: 0x0d60
 }
 const WRITABLE: Readonly<Record<number, number>> = {
   [spec.PHY_CONTROL]: 0x7dc0, 4: 0xffff, 7: 0xffff, 9: 0xffff, 16: 0xffff, 18: 0xffff, 20: 0xffff, 24: 0xffff, 29: 0xffff, 30: 0xffff

@@ -85,8 +85,12 @@ export const RNBC = 0x40a0
 export const ROC = 0x40ac
 export const TSCTC = 0x40f8
 /** Counters of one direction; sizes 64, 65-127, 128-255, 256-511, 512-1023, 1024- from `sizes` on; octets and their high half. */
-export const RECEIVE_COUNTERS = { good: 0x4074, broadcast: 0x4078, multicast: 0x407c, goodOctets: 0x4088, totalOctets: 0x40c0, total: 0x40d0, sizes: 0x405c } as const
-export const TRANSMIT_COUNTERS = { good: 0x4080, broadcast: 0x40f4, multicast: 0x40f0, goodOctets: 0x4090, totalOctets: 0x40c8, total: 0x40d4, sizes: 0x40d8 } as const
+export const RECEIVE_COUNTERS = {
+  good: 0x4074, broadcast: 0x4078, multicast: 0x407c, goodOctets: 0x4088, totalOctets: 0x40c0, total: 0x40d0, sizes: 0x405c
+} as const
+export const TRANSMIT_COUNTERS = {
+  good: 0x4080, broadcast: 0x40f4, multicast: 0x40f0, goodOctets: 0x4090, totalOctets: 0x40c8, total: 0x40d4, sizes: 0x40d8
+} as const
 
 /** 13.4.1 CTRL. */
 export const CTRL_FD: number = 1 << 0

@@ -98,7 +98,8 @@ export class Receiver {
     const length = this.#take(frame, tagged ? TAG_LENGTH : 0)
     if (length + spec.FCS_LENGTH > (first & spec.RD_LENGTH_MASK)) return 'dropped'
     const status = (control & spec.CPCR_RX_CHECKSUM) === 0 ? 0 : this.#checksums(length)
-    this.#memory.write(dmaAddress(this.#memory.readU32((at + 8) as Gpa), this.#memory.readU32((at + 12) as Gpa)), this.#frame.subarray(0, length + spec.FCS_LENGTH))
+    const buffer = dmaAddress(this.#memory.readU32((at + 8) as Gpa), this.#memory.readU32((at + 12) as Gpa))
+    this.#memory.write(buffer, this.#frame.subarray(0, length + spec.FCS_LENGTH))
     this.#memory.writeU32((at + 4) as Gpa, tagged ? spec.RD_TAVA | frame[TAG_OFFSET + 3]! << 8 | frame[TAG_OFFSET + 2]! : 0)
     const written = (first & spec.D_EOR) | spec.D_FS | spec.D_LS | DESCRIPTOR_STATUS[match] | status | (length + spec.FCS_LENGTH)
     this.#memory.writeU32(at, written >>> 0)

@@ -11,7 +11,8 @@ const TABLE: readonly (readonly [offset: number, width: 1 | 2 | 4, initial: numb
   [spec.MSR, 1, 0x10, 0xc0], [spec.CONFIG3, 1, 0x01, 0xff], [spec.CONFIG4, 1, 0, 0xff], [spec.MULINT, 2, 0, 0xffff],
   [spec.BMCR, 2, 0x1100, 0x3100], [spec.BMSR, 2, 0x7809, 0], [spec.ANAR, 2, 0x05e1, 0xffff], [spec.ANLPAR, 2, 0x45e1, 0], [spec.ANER, 2, 0x0001, 0],
   [spec.NWAYTR, 2, 0, 0xffff], [spec.CSCR, 2, 0x07c8, 0xffff], [0x78, 4, 0, 0xffff_ffff, 3],
-  [spec.CONFIG5, 1, 0, 0xff], [spec.CPCR, 2, 0, 0x03ff], [spec.INTERRUPT_MITIGATION, 2, 0, 0xffff], [spec.RDSAR, 4, 0, 0xffff_ffff, 2], [spec.MTPS, 1, 0x3f, 0x3f]
+  [spec.CONFIG5, 1, 0, 0xff], [spec.CPCR, 2, 0, 0x03ff], [spec.INTERRUPT_MITIGATION, 2, 0, 0xffff], [spec.RDSAR, 4, 0, 0xffff_ffff, 2],
+  [spec.MTPS, 1, 0x3f, 0x3f]
 ]
 
 /** 6.12: writable only with 9346CR's mode "configuration write enable". */

@@ -74,7 +74,8 @@ export class Rtl8139 implements Resettable, Snapshotable<Rtl8139State> {
     this.#high = new RingTransmitter(memory, this.#r, spec.THPDS, send)
     this.#moreToSend = new Alarm(clock, () => this.#transmitRings())
     const window = (windowName: string): BusDevice => ({
-      name: windowName, length: spec.LENGTH, read: (offset, size) => this.#read(offset, size), write: (offset, size, value) => this.#write(offset, size, value)
+      name: windowName, length: spec.LENGTH,
+      read: (offset, size) => this.#read(offset, size), write: (offset, size, value) => this.#write(offset, size, value)
     })
     this.ports = window(`${name}-io`)
     this.registers = window(name)

@@ -155,10 +155,12 @@ export class RingTransmitter {
     }
     const end = Math.min(packet.length, ip + packet[ip + 2]! * 256 + packet[ip + 3]!)
     const protocol = packet[ip + 9]!
-    const field = protocol === PROTOCOL_TCP && (first & spec.TD_TCPCS) !== 0 ? at + 16 : protocol === PROTOCOL_UDP && (first & spec.TD_UDPCS) !== 0 ? at + 6 : -1
-    if (field < 0 || field + 2 > end) return
+    const isTcp = protocol === PROTOCOL_TCP && (first & spec.TD_TCPCS) !== 0
+    const isUdp = protocol === PROTOCOL_UDP && (first & spec.TD_UDPCS) !== 0
+    const field = at + (isTcp ? 16 : 6)
+    if (!(isTcp || isUdp) || field + 2 > end) return
     this.#seed(packet, field, end - at)
-    putChecksum(packet, at, end, field, protocol === PROTOCOL_UDP)
+    putChecksum(packet, at, end, field, isUdp)
   }
 
   #largeSend(packet: Uint8Array, maximumSegment: number, tci: number): void {
@@ -168,7 +170,8 @@ export class RingTransmitter {
     const headerLength = segmentStart + (packet[segmentStart + 12]! >> 4) * 4
     this.#seed(packet, segmentStart + 16, 0)
     segment(packet, {
-      ipv4: true, tcp: true, ipStart, ipChecksum: ipStart + 10, ipEnd: segmentStart, segmentStart, segmentChecksum: segmentStart + 16, headerLength, maximumSegment
+      ipv4: true, tcp: true, ipStart, ipChecksum: ipStart + 10, ipEnd: segmentStart, segmentStart, segmentChecksum: segmentStart + 16,
+      headerLength, maximumSegment
     }, (piece) => this.#emit(piece, tci))
   }
 

@@ -18,6 +18,7 @@ import { PcFirmware } from './pc-firmware.ts'
 import { writeResetStub } from './reset-stub.ts'
 import { attachDisplay, attachIde } from './pc-peripherals.ts'
 import { attachPciDevices } from '../devices/attach-pci.ts'
+import { type BootDevice, bootOrderFile } from '../devices/boot-order.ts'
 
 export const ECAM_BASE = 0xe0000000
 const ECAM_BUSES = 256
@@ -69,8 +70,8 @@ export class Pc implements Board {
     pci.attach(1, 3, this.#pmFunction)
     if (!options.noDisplay) this.display = attachDisplay(platform, pci, clock, options.vgaBios, (device) => void this.#keep(device))
     const services = { clock, work: events, cpus: platform.allVcpus.length, ram: platform.ram }
-    attachPciDevices(platform, pci, options.devices ?? [], services, (device) => void this.#keep(device))
-    if (this.#firmware) map(0x510, this.#keep(this.#fwCfg()).ports)
+    const bootDevices = attachPciDevices(platform, pci, options.devices ?? [], services, (device) => void this.#keep(device))
+    if (this.#firmware) map(0x510, this.#keep(this.#fwCfg(bootDevices)).ports)
   }
 
   #keep<T extends Resettable>(device: T): T {
@@ -130,10 +131,11 @@ export class Pc implements Board {
     }
   }
 
-  #fwCfg(): FwCfg {
+  #fwCfg(bootDevices: readonly BootDevice[]): FwCfg {
     const { ram, allVcpus } = this.platform
     const fwCfg = new FwCfg({ memory: ram, cpus: allVcpus.length, noGraphic: this.#options.noDisplay ?? false })
     if (this.#options.acpi !== false) for (const [name, data] of acpiFwCfgFiles(this.#acpi())) fwCfg.setFile(name, data)
+    if (bootDevices.length > 0) fwCfg.setFile('bootorder', bootOrderFile(bootDevices))
     // SeaBIOS's serial console: the port's base address.
     if (this.#options.firmwareOnSerial) fwCfg.setFile('etc/sercon-port', Uint8Array.of(0xf8, 0x03))
     const low = Math.min(ram.size, PCI_HOLE)

@@ -2,6 +2,7 @@ import type { Resettable } from '@entresol/interfaces'
 import type { PciBus } from '@entresol/io'
 import { CodedError } from '@entresol/kit'
 import type { Platform } from '../platform.ts'
+import { type BootDevice, bootDevice } from './boot-order.ts'
 import { createDevice, type DeviceServices, namedDevices } from './create.ts'
 import { createNic, defaultMac, isPciNic } from './nic.ts'
 import type { DeviceOptions } from './options.ts'
@@ -11,11 +12,17 @@ import { VirtioPciFunction } from './virtio-pci.ts'
 const FIRST_SLOT = 3
 const SLOTS = 32
 
-/** Plugs devices into their PCI slots, those without an address into the next free ones. Throws `pci-slot-taken`, `pci-slot-range`, `too-many-devices`. */
+/**
+ * Plugs devices into their PCI slots, those without an address into the next free ones. Returns those firmware shall boot from. Throws
+ * `pci-slot-taken`, `pci-slot-range`, `too-many-devices`.
+ */
 export function attachPciDevices(
   platform: Platform, pci: PciBus, devices: readonly DeviceOptions[], services: DeviceServices, keep: (device: Resettable) => void,
-): void {
+): BootDevice[] {
+  const boot: BootDevice[] = []
   const attach = (slot: number, fn: number, name: string, options: DeviceOptions): void => {
+    const bootable = bootDevice(options, slot, fn)
+    if (bootable) boot.push(bootable)
     const multifunction = fn === 0 && devices.some(({ address }) => address?.slot === slot && (address.function ?? 0) > 0)
     if (isPciNic(options)) {
       const nic = createNic(options, name, defaultMac(devices, options), platform, services, multifunction)
@@ -36,4 +43,5 @@ export function attachPciDevices(
     if (slot === SLOTS) throw new CodedError('too-many-devices', `${name}: no PCI slot is free`)
     attach(slot, 0, name, options)
   }
+  return boot
 }

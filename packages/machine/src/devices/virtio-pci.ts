@@ -1,7 +1,7 @@
 import type { AccessSize, GuestMemory, MsiSink, VirtioDevice } from '@entresol/interfaces'
-import { MsixCapability, PciDevice } from '@entresol/io'
+import { MsixCapability, type MsixState, PciDevice, type PciDeviceState } from '@entresol/io'
 import { VirtioPci, virtioPciIdentity, virtioPciSpec as spec } from '@entresol/virtio'
-import type { VirtioPciCapability } from '@entresol/virtio'
+import type { VirtioPciCapability, VirtioPciState } from '@entresol/virtio'
 
 const BAR = 0
 const MSIX_BAR = 1
@@ -15,6 +15,11 @@ export interface VirtioPciFunctionOptions {
   readonly ringFeatures?: bigint | undefined
   /** Function 0 of a slot that holds others. */
   readonly multifunction?: boolean
+}
+
+export interface VirtioPciFunctionState extends PciDeviceState {
+  msix: MsixState
+  transport: VirtioPciState
 }
 
 /** A PCI function with a virtio device in it: the transport's registers in BAR 0, MSI-X in BAR 1. */
@@ -94,5 +99,23 @@ export class VirtioPciFunction extends PciDevice {
     super.reset()
     this.#transport.reset()
     this.#msix.reset()
+  }
+
+  override save(): VirtioPciFunctionState {
+    return { ...super.save(), msix: this.#msix.save(), transport: this.#transport.save() }
+  }
+
+  override restore(state: VirtioPciFunctionState): void {
+    const before = { pci: super.save(), msix: this.#msix.save() }
+    super.restore(state)
+    try {
+      this.#msix.restore(state.msix)
+      this.#transport.restore(state.transport)
+    } catch (error) {
+      super.restore(before.pci)
+      this.#msix.restore(before.msix)
+      throw error
+    }
+    this.#transport.updatePin()
   }
 }

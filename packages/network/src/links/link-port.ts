@@ -55,7 +55,9 @@ export class LinkPort implements NetworkPort {
 
   send(frame: Uint8Array, unfinished?: UnfinishedFrame): void {
     if (this.#wire === undefined || frame.length < FRAME_MIN || frame.length > FRAME_MAX) return this.drop()
-    for (const piece of new Packet(frame, unfinished).for(NO_OFFLOADS)) {
+    const pieces = new Packet(frame, unfinished).for(NO_OFFLOADS)
+    if (pieces.length === 0) this.drop()
+    for (const piece of pieces) {
       this.#counters.sent++
       this.#wire?.transmit(piece.frame)
     }
@@ -75,8 +77,8 @@ export class LinkPort implements NetworkPort {
 
   /** For the wire: a frame for the device. */
   deliver(frame: Uint8Array): void {
-    if (frame.length >= FRAME_MIN && frame.length <= FRAME_MAX) this.#inbox.deliver(new Packet(frame))
-    else this.drop()
+    if (this.#wire === undefined || frame.length < FRAME_MIN || frame.length > FRAME_MAX) this.drop()
+    else this.#inbox.deliver(new Packet(frame))
   }
 
   /** For the wire: a frame was lost. */

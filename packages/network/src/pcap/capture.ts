@@ -17,7 +17,7 @@ export interface CaptureOptions {
   readonly write: (bytes: Uint8Array) => void
   /** Bytes kept of each frame, 1 to 262,144; default 65,536 (`maxlen` of `-object filter-dump`). */
   readonly snaplen?: number
-  /** `rx`: frames from the device to the network behind the port, `tx`: those to the device (`queue` of filter-dump, named from the network's side). Default `all`. */
+  /** `queue` of filter-dump, named from the network's side; `rx`: frames from the device, `tx`: those to the device. Default `all`. */
   readonly queue?: 'all' | 'rx' | 'tx'
 }
 
@@ -26,7 +26,9 @@ export interface CaptureOptions {
  * leaves to the other are not there yet, as in captures on any machine with offloads. Throws `bad-snaplen`.
  */
 export function capturePort(port: NetworkPort, { clock, write, snaplen = 65_536, queue = 'all' }: CaptureOptions): NetworkPort {
-  if (!(Number.isInteger(snaplen) && snaplen >= 1 && snaplen <= SNAPLEN_MAX)) throw new CodedError('bad-snaplen', `pcap keeps 1 to ${SNAPLEN_MAX} bytes of a frame`)
+  if (!(Number.isInteger(snaplen) && snaplen >= 1 && snaplen <= SNAPLEN_MAX)) {
+    throw new CodedError('bad-snaplen', `pcap keeps 1 to ${SNAPLEN_MAX} bytes of a frame`)
+  }
   // The clock runs on from the wall's at the start: times never go back.
   const epoch = clock.wallClock() * 1000 - clock.now() / 1000
   write(fileHeader(snaplen))
@@ -46,7 +48,7 @@ export function capturePort(port: NetworkPort, { clock, write, snaplen = 65_536,
   let held: Uint8Array[] | undefined
   const keep = (bytes: Uint8Array): void => held === undefined ? write(bytes) : void held.push(bytes)
   return {
-    offloads: port.offloads,
+    get offloads() { return port.offloads },
     get linkUp() { return port.linkUp },
     send(frame, unfinished) {
       if (queue !== 'tx') keep(record(frame))

@@ -54,7 +54,7 @@ export class Inbox {
     if (this.#listener === undefined) this.#options.onDropped?.()
     else if (this.#busy || this.#waiting || this.#deferred !== undefined) this.#keep(packet)
     else {
-      this.#current = [...packet.for(this.#accepts)]
+      this.#take(packet)
       this.#run()
       // The sender's buffer is the sender's again.
       this.#current = this.#current.map((left) => left.copy())
@@ -83,8 +83,8 @@ export class Inbox {
       if (this.#current.length === 0) {
         const next = this.#queue.shift()
         if (next === undefined) return
-        this.#current = [...next.packet.for(this.#accepts)]
-        if (this.#current.length === 0) continue
+        this.#take(next.packet)
+        continue
       }
       if (count >= BUDGET) {
         this.#deferred = this.#options.clock.schedule(this.#options.clock.now(), () => this.resume())
@@ -93,6 +93,12 @@ export class Inbox {
       if (!this.#give(this.#current[0]!)) return
       this.#current.shift()
     }
+  }
+
+  /** What cannot be finished is lost. */
+  #take(packet: Packet): void {
+    this.#current = [...packet.for(this.#accepts)]
+    if (this.#current.length === 0) this.#options.onDropped?.()
   }
 
   #give(packet: Packet): boolean {

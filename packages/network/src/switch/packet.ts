@@ -12,7 +12,8 @@ const OFFLOAD_OF = { tcp4: 'tso4', tcp6: 'tso6', udp: 'uso' } as const
 
 function accepted(unfinished: UnfinishedFrame, accepts: FrameOffloads): boolean {
   const { checksum, segmentation } = unfinished
-  return (checksum === undefined && segmentation === undefined) || (accepts.checksum && (segmentation === undefined || accepts[OFFLOAD_OF[segmentation.kind]]))
+  if (checksum === undefined && segmentation === undefined) return true
+  return accepts.checksum && (segmentation === undefined || accepts[OFFLOAD_OF[segmentation.kind]])
 }
 
 /** A frame on its way to one or more receivers; what its sender left undone is done at most once. */

@@ -248,7 +248,7 @@ export class GuestConnection {
     for (;;) {
       const flight = sequenceDelta(this.#nxt, this.#una)
       const length = Math.min(this.#data.length - flight, this.peerWindow - flight, this.peerOptions.mss ?? 536)
-      const last = this.#ending && flight + Math.max(0, length) === this.#data.length && this.peerWindow > flight
+      const last = this.#ending && !this.finAcknowledged && flight + Math.max(0, length) === this.#data.length && this.peerWindow > flight
       if (length <= 0 && !last) break
       const from = this.#nxt
       const payload = this.#data.subarray(flight, flight + Math.max(0, length))

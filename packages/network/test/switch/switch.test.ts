@@ -281,6 +281,7 @@ describe('unfinished frames', () => {
     const net = network([{}, {}])
     net.stations[0]!.port.send(large(), { checksum: { start: 5000, offset: 9 }, segmentation: undefined })
     expect(heard(net)).toEqual([[], []])
+    expect(net.stations[1]!.port.counters.toDeviceDropped).toBe(1)
   })
 })
 

@@ -40,6 +40,7 @@ export class FidTable {
   readonly #maxFids: number
   readonly #maxOpen: number
   #open = 0
+  #isOver = false
 
   constructor(maxFids: number, maxOpen: number) {
     this.#maxFids = maxFids
@@ -58,6 +59,7 @@ export class FidTable {
 
   /** Fails where `number` cannot become a new fid. */
   checkFree(number: number): void {
+    if (this.#isOver) throw new CodedError('EBADF', '9P: the session is over')
     if (this.#fids.has(number)) throw new CodedError('EBADF', `9P: fid ${number} is in use`)
     if (this.#fids.size >= this.#maxFids) throw new CodedError('ENFILE', '9P: too many fids')
   }
@@ -94,7 +96,9 @@ export class FidTable {
     await fid.release()
   }
 
-  async clear(): Promise<void> {
+  /** Ends all; what requests under way would still add is refused. */
+  async end(): Promise<void> {
+    this.#isOver = true
     const all = [...this.#fids.values()]
     this.#fids.clear()
     this.#open = 0

@@ -68,7 +68,7 @@ export class NinePServer {
   async reset(): Promise<void> {
     const old = this.#session
     this.#session = this.#newSession()
-    await old.fids.clear()
+    await old.fids.end()
   }
 
   #newSession(): Session {

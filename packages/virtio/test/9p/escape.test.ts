@@ -113,6 +113,15 @@ describe.each(ways)('a folder shared by %s is not left', (access) => {
     expect(await refused(client.create(0, 'pipe'))).toBe(40)
   })
 
+  test('names that are not UTF-8 are not there', async (ctx) => {
+    if (process.platform !== 'linux') ctx.skip('file names are UTF-8 here')
+    await writeFile(Buffer.concat([Buffer.from(`${shared}/`), Buffer.of(0x61, 0xff, 0xfe)]), '')
+    await writeFile(join(shared, 'é'), '')
+    await client.walk(0, 1)
+    await client.open(1)
+    expect((await client.readdir(1)).map((e) => e.name).sort()).toEqual(['.', '..', 'é'])
+  })
+
   test('hard links of the host are files like others', async () => {
     await link(join(base, 'outside', 'secret'), join(shared, 'linked'))
     await client.walk(0, 1, 'linked')

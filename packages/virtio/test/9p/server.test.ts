@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { MemoryFileTree, NinePServer } from '../../src/9p/index.ts'
+import type { FileNode } from '../../src/9p/index.ts'
 import * as spec from '../../src/9p/spec.ts'
 import { MessageWriter } from '../../src/9p/wire.ts'
 import { Client, refused } from './client.ts'
@@ -116,6 +117,24 @@ test('a flush is answered after the request it is about', async () => {
   await Promise.all([write, flush])
   expect(order).toEqual(['write', 'flush'])
   await client.call(spec.TFLUSH, (m) => m.u16(1234))
+})
+
+test('requests under way when the client goes leave nothing behind', async () => {
+  let held = 0
+  const node = { kind: 'directory', id: 1n, release: () => { held-- } } as FileNode
+  const slow = new NinePServer({
+    root: async () => {
+      await Promise.resolve()
+      held++
+      return node
+    },
+  })
+  const gone = new Client(slow)
+  await gone.version()
+  const attaching = refused(gone.attach(0))
+  await slow.reset()
+  expect(await attaching).toBe(9)
+  expect(held).toBe(0)
 })
 
 test('messages cut short, too long, with a wrong size or an unknown type are refused', async () => {

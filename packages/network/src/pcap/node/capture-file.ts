@@ -12,7 +12,8 @@ export interface CaptureFile {
  * is lost: the network goes on.
  */
 export function openCaptureFile(path: string, onError: (error: CodedError) => void): CaptureFile {
-  const failure = (verb: string, cause: unknown): CodedError => new CodedError('capture-file', `cannot ${verb} ${path}: ${(cause as Error).message}`, { cause })
+  const failure = (verb: string, cause: unknown): CodedError =>
+    new CodedError('capture-file', `cannot ${verb} ${path}: ${(cause as Error).message}`, { cause })
   let file: number | undefined
   try {
     file = openSync(path, 'w')

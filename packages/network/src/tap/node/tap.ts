@@ -9,9 +9,9 @@ import { TAP_HELPER } from './helper.ts'
 export interface TapOptions {
   readonly clock: Clock
   /**
-   * A name (`tap0`): of an interface that is there (`ip tuntap add dev tap0 mode tap user $USER`), or, for who may make one (CAP_NET_ADMIN), of a new one
-   * that goes with the link; `%d` in it is a number of the kernel's choice. Or an inherited descriptor of a TAP with IFF_NO_PI and without IFF_VNET_HDR
-   * (`-netdev tap,fd=`).
+   * A name (`tap0`): of an interface that is there (`ip tuntap add dev tap0 mode tap user $USER`), or, for who may make one
+   * (CAP_NET_ADMIN), of a new one that goes with the link; `%d` in it is a number of the kernel's choice. Or an inherited descriptor
+   * of a TAP with IFF_NO_PI and without IFF_VNET_HDR (`-netdev tap,fd=`).
    */
   readonly interface: string | number
 }
@@ -22,8 +22,8 @@ const NAME_MAX = 15
 const MAX_PENDING = 4 << 20
 
 /**
- * A TAP interface of Linux, held by a helper process in Perl. The link goes down when the helper dies. Rejects with `tap`: not Linux, no Perl, no such
- * interface, not allowed.
+ * A TAP interface of Linux, held by a helper process in Perl. The link goes down when the helper dies. Rejects with `tap`: not Linux,
+ * no Perl, no such interface, not allowed.
  */
 export function openTap({ clock, interface: which }: TapOptions): Promise<HostLink & { readonly interface: string }> {
   if (typeof which === 'string' && (which.length === 0 || which.length > NAME_MAX)) {
@@ -31,7 +31,7 @@ export function openTap({ clock, interface: which }: TapOptions): Promise<HostLi
   }
   return new Promise((resolve, reject) => {
     const child = typeof which === 'string'
-      ? spawn('perl', ['-e', TAP_HELPER, which], { stdio: ['pipe', 'pipe', 'pipe'] })
+      ? spawn('perl', ['-e', TAP_HELPER, '--', which], { stdio: ['pipe', 'pipe', 'pipe'] })
       : spawn('perl', ['-e', TAP_HELPER], { stdio: ['pipe', 'pipe', 'pipe', which] })
     const [input, output, errors] = [child.stdin!, child.stdout!, child.stderr!]
     const port = new LinkPort(clock)
