@@ -18,14 +18,18 @@ function progress(line) {
   return /Project '.*' is |Projects in this build|^\s+\* |^\s*$|Updating (unchanged )?output timestamps|Skipping (clean )?build/.test(line) ? undefined : line
 }
 
-/** Runs every package's `generate` script (source files made from other sources), then compiles all packages in order. */
+/** Runs every package's `generate` script (source files made from other sources), compiles all packages in order, and runs the `bundle` scripts of apps. */
 export async function build(runtime) {
   const env = environment([dirname(runtime), join(root, 'node_modules', '.bin')].join(delimiter))
-  for (const folder of workspaces()) {
-    const script = readJson(join(folder, 'package.json')).scripts?.generate
-    if (script !== undefined) await step(`Generating ${relative(root, folder)}`, script, [], { cwd: folder, env, shell: true })
+  const each = async (name, doing) => {
+    for (const folder of workspaces()) {
+      const script = readJson(join(folder, 'package.json')).scripts?.[name]
+      if (script !== undefined) await step(`${doing} ${relative(root, folder)}`, script, [], { cwd: folder, env, shell: true })
+    }
   }
+  await each('generate', 'Generating')
   await step('Building', runtime, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b', '--verbose', '--pretty', 'false'], { env, rewrite: progress })
+  await each('bundle', 'Bundling')
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) main(async () => {

@@ -1,13 +1,19 @@
 // Writes the program, dist/cli.js, in a few files from what TypeScript made of this app and the packages: loading some 650 modules one by one takes
-// longer than booting a small guest takes firmware. The interpreter goes along as the WebAssembly it always is, built here and not at each start.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+// longer than all else before the guest's first instruction. The interpreter goes along as the WebAssembly it always is, built here and not at each
+// start. Skips when nothing was compiled since.
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const app = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(app, 'dist')
-const ofPackage = (path) => fileURLToPath(new URL(path, new URL('../../packages/', import.meta.resolve('../package.json'))))
+const packages = join(app, '..', '..', 'packages')
+const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+const compiled = [app, ...readdirSync(packages).map((name) => join(packages, name))].map((folder) => modified(join(folder, 'dist', '.tsbuildinfo')))
+if (modified(join(dist, 'cli.js')) > Math.max(modified(fileURLToPath(import.meta.url)), ...compiled)) process.exit()
+
+const ofPackage = (path) => join(packages, path)
 const interpreterModule = ofPackage('cpu/dist/interpreter/module.js')
 
 const { buildInterpreter } = await import(interpreterModule)
