@@ -44,6 +44,12 @@ export function entryPoints({ name, exports = {} }: Manifest): string[] {
   return Object.entries(exports).filter(([path, target]) => target !== null && !path.includes('*') && !path.endsWith('.json')).map(([path]) => name + path.slice(1))
 }
 
+/** Those that are for browsers too: what comes out of a folder called node is for Node only, as its source is for eslint. */
+export function portableEntryPoints(manifest: Manifest): string[] {
+  const portable = Object.entries(manifest.exports ?? {}).filter(([, target]) => !JSON.stringify(target).includes('/node/'))
+  return entryPoints({ ...manifest, exports: Object.fromEntries(portable) })
+}
+
 /** `name` and everything of ours it depends on. */
 export function closure(name: string, packages: readonly Workspace[], found: Set<string> = new Set()): Set<string> {
   const own = packages.find(workspace => workspace.name === name)
@@ -81,7 +87,8 @@ async function useAlone(workspace: Workspace, packages: readonly Workspace[], ta
     const { code, output } = await run(process.execPath, [join(folder, 'node_modules', '.bin', command), '-version'], folder)
     if (code !== 0) problems.push(`${command} -version ended with ${code}: ${output.trim()}`)
   }
-  if (workspace.runtime !== 'node' && names.length > 0) problems.push(...await bundle(names, folder))
+  const portable = workspace.runtime === 'node' ? [] : portableEntryPoints(manifest)
+  if (portable.length > 0) problems.push(...await bundle(portable, folder))
   return problems
 }
 

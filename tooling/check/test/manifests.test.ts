@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { allowedAnywhere, arrows } from '@entresol/eslint-config/arrows'
-import { closure, entryPoints } from '../src/packed.ts'
+import { closure, entryPoints, portableEntryPoints } from '../src/packed.ts'
 import { boundaryProblems, cycle, manifestProblems } from '../src/manifests.ts'
 import type { Manifest } from '../src/manifests.ts'
 
@@ -55,6 +55,11 @@ describe("turbo.json's boundaries", () => {
 
 test('every entry point but closed, pattern and data ones is imported from the tarball', () => {
   expect(entryPoints(manifest({ exports: { '.': {}, './uart': {}, './internal/*': null, './data/*': './data/*', './package.json': './package.json' } }))).toEqual(['@entresol/x', '@entresol/x/uart'])
+})
+
+test('what comes out of a folder called node is not for browsers', () => {
+  const exports = { '.': { default: './dist/index.js' }, './node': { default: './dist/node/index.js' }, './x': { default: './dist/x/node/x.js' } }
+  expect(portableEntryPoints(manifest({ exports }))).toEqual(['@entresol/x'])
 })
 
 test('a package is installed with everything of ours behind it and nothing else', () => {

@@ -99,16 +99,16 @@ class Nothing implements Source {
 
 async function compareUpTo(host: Host, end: number, first: Source, second: Source, strict: boolean, progress: Progress, start = 0): Promise<Verdict | undefined> {
   const buffers = [Buffer.alloc(BUFFER), Buffer.alloc(BUFFER)] as const
+  const [known, other] = [new Known(first), new Known(second)]
   for (let at = start; at < end;) {
     checkInterrupted(host.signal)
-    const length = end - at
-    let extents: readonly BlockExtent[]
+    let extents: readonly [BlockExtent, BlockExtent]
     try {
-      extents = await Promise.all([chainStatus(first, at, length), chainStatus(second, at, length)])
+      extents = await Promise.all([known.at(at, end), other.at(at, end)])
     } catch (error) {
       return new Verdict(STATUS_FAILED, `status at offset ${at}: ${(error as CodedError).message}`)
     }
-    const [a, b] = extents as [BlockExtent, BlockExtent]
+    const [a, b] = extents
     const bothZero = a.zero && b.zero
     const step = Math.min(a.length, b.length, bothZero ? Infinity : BUFFER)
     if (strict && a.allocated !== b.allocated) return new Verdict(DIFFERENT, `Strict mode: Offset ${at} block status mismatch!`)
@@ -125,6 +125,26 @@ async function compareUpTo(host: Host, end: number, first: Source, second: Sourc
     at += step
   }
   return undefined
+}
+
+/** Asks an image for its status once a stretch. */
+class Known {
+  readonly #source: Source
+  #end = 0
+  #extent: BlockExtent | undefined
+
+  constructor(source: Source) {
+    this.#source = source
+  }
+
+  /** The rest of the stretch `offset` is in, up to `end`. */
+  async at(offset: number, end: number): Promise<BlockExtent> {
+    if (this.#extent === undefined || offset >= this.#end) {
+      this.#extent = await chainStatus(this.#source, offset, end - offset)
+      this.#end = offset + this.#extent.length
+    }
+    return { ...this.#extent, length: this.#end - offset }
+  }
 }
 
 async function readOrZero(source: Source, extent: BlockExtent, offset: number, into: Uint8Array): Promise<void> {

@@ -1,5 +1,6 @@
 import type { BlockBackend } from '@entresol/interfaces'
 import { chainStatus } from '../chain-status.ts'
+import { isZero } from '../support/range.ts'
 import { pack, u32, u64 } from './pack.ts'
 import { isReadOnly } from './server-handshake.ts'
 import type { ServerSession } from './server-handshake.ts'
@@ -38,9 +39,7 @@ export class RequestFailure {
   }
 }
 
-/** Reads shorter than this are answered in one piece: asking for holes would cost more than the bytes. */
-const SPARSE_READ = 64 << 10
-/** The server asks the backend no further for one BLOCK_STATUS ("a server MAY return fewer"), and sends no more pieces in one READ. */
+/** The server asks the backend no further for one BLOCK_STATUS ("a server MAY return fewer"). */
 const STATUS_EXTENTS = 1024
 
 const DONE: Reply = { chunks: [], plain: [] }
@@ -67,7 +66,7 @@ export async function runRequest(session: ServerSession, request: Request, data:
   if (request.offset + BigInt(length) > BigInt(backend.size)) throw new RequestFailure(writes && type !== NBD_CMD_TRIM ? NBD_ENOSPC : NBD_EINVAL)
   const offset = Number(request.offset)
   if (offset % 512 !== 0 || length % 512 !== 0) throw new RequestFailure(NBD_EINVAL)
-  if (type === NBD_CMD_READ) return read(backend, offset, length, session.structuredReplies && (flags & NBD_CMD_FLAG_DF) === 0)
+  if (type === NBD_CMD_READ) return read(backend, offset, new Uint8Array(length), session.structuredReplies && (flags & NBD_CMD_FLAG_DF) === 0)
   if (type === NBD_CMD_BLOCK_STATUS) {
     if (session.allocationContext === undefined || length === 0) throw new RequestFailure(NBD_EINVAL)
     return blockStatus(backend, offset, length, session.allocationContext, (flags & NBD_CMD_FLAG_REQ_ONE) !== 0 ? 1 : STATUS_EXTENTS)
@@ -81,31 +80,12 @@ export async function runRequest(session: ServerSession, request: Request, data:
   return DONE
 }
 
-async function read(backend: BlockBackend, offset: number, length: number, fragments: boolean): Promise<Reply> {
-  const data = new Uint8Array(length)
-  if (length === 0) return DONE
-  const chunks: Chunk[] = []
-  let known = offset
-  const end = offset + length
-  // Holes are sent as such, with the data between them in one piece each.
-  while (fragments && length >= SPARSE_READ && known < end && chunks.length < STATUS_EXTENTS) {
-    let dataEnd = known
-    let extent = await chainStatus(backend, dataEnd, end - dataEnd)
-    while (!extent.zero && (dataEnd += extent.length) < end) extent = await chainStatus(backend, dataEnd, end - dataEnd)
-    if (dataEnd > known) chunks.push(await dataChunk(backend, known, data.subarray(known - offset, dataEnd - offset)))
-    known = dataEnd
-    if (known < end) {
-      chunks.push({ type: NBD_REPLY_TYPE_OFFSET_HOLE, parts: [pack(u64(BigInt(known)), u32(extent.length))] })
-      known += extent.length
-    }
-  }
-  if (known < end) chunks.push(await dataChunk(backend, known, data.subarray(known - offset)))
-  return { chunks, plain: [data] }
-}
-
-async function dataChunk(backend: BlockBackend, offset: number, into: Uint8Array): Promise<Chunk> {
-  await backend.read(offset, into)
-  return { type: NBD_REPLY_TYPE_OFFSET_DATA, parts: [u64(BigInt(offset)), into] }
+async function read(backend: BlockBackend, offset: number, data: Uint8Array, holes: boolean): Promise<Reply> {
+  if (data.length === 0) return DONE
+  await backend.read(offset, data)
+  const at = u64(BigInt(offset))
+  const chunk = holes && isZero(data) ? { type: NBD_REPLY_TYPE_OFFSET_HOLE, parts: [at, u32(data.length)] } : { type: NBD_REPLY_TYPE_OFFSET_DATA, parts: [at, data] }
+  return { chunks: [chunk], plain: [data] }
 }
 
 async function blockStatus(backend: BlockBackend, offset: number, length: number, context: number, limit: number): Promise<Reply> {

@@ -1,6 +1,5 @@
 import type { Clock, InterruptSource, Timer } from '@entresol/interfaces'
 
-
 export const CLOCK_BUGS = ['backwards', 'stands-still', 'early', 'twice', 'deaf-to-cancel', 'unordered', 'ignores-past', 'nan-wall'] as const
 
 export class ShelfClock implements Clock {
