@@ -1,5 +1,5 @@
 import type { BlockBackend, ByteStore } from '@entresol/interfaces'
-import { CACHE_MODES, formatNamed, formats, openImage } from '@entresol/block'
+import { CACHE_MODES, MemoryStore, formatNamed, formats, openImage } from '@entresol/block'
 import type { BackingReference, CacheMode, ImageBackend, ImageFiles, ImageFormat } from '@entresol/block'
 import { CodedError, suggestion } from '@entresol/kit'
 import { badUsage } from './arguments.ts'
@@ -67,18 +67,22 @@ export interface CreateOptions {
 /** Makes an empty image at `path`, whatever was there before, and hands its file to `work`. Removes it again where anything fails. */
 async function make<Result>(host: Host, path: string, { format, size, backing, options, cache }: CreateOptions, work: (store: ByteStore) => Promise<Result>): Promise<Result> {
   if (format.create === undefined) throw new CodedError('unsupported', `${path}: images of format ${format.name} are only read`)
-  const store = await host.files.open(path, { readOnly: false, create: true, direct: isDirect(cache) })
+  if (backing && host.files.resolve(path, backing.name) === path) throw badUsage(`${path}: cannot be a difference to itself`)
+  const all = {
+    size, options, ...backing && { backing }, fileName: path.slice(path.lastIndexOf('/') + 1), random: host.random, now: Math.floor(host.now() / 1000),
+  }
+  let store: ByteStore | undefined
   try {
-    await format.create(store, {
-      size, options, ...backing && { backing }, createFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: false, create: true }),
-      openFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: true }),
-      fileName: path.slice(path.lastIndexOf('/') + 1), random: host.random, now: Math.floor(host.now() / 1000),
-    })
+    // In memory first: a mistake in the options must not cost the image that is there.
+    await format.create(new MemoryStore(), { ...all, createFile: async () => new MemoryStore() })
+    store = await host.files.open(path, { readOnly: false, create: true, direct: isDirect(cache) })
+    await format.create(store, { ...all, createFile: (name) => host.files.open(host.files.resolve(path, name), { readOnly: false, create: true }) })
     return await work(store)
   } catch (error) {
-    await store.close().catch(() => {})
-    await host.remove(path)
-    throw error instanceof CodedError ? new CodedError(error.code, `${path}: ${error.message}`, { cause: error }) : error
+    await store?.close().catch(() => {})
+    if (store) await host.remove(path)
+    // Errors of the host's files name the file already.
+    throw error instanceof CodedError && !error.message.startsWith(path) ? new CodedError(error.code, `${path}: ${error.message}`, { cause: error }) : error
   }
 }
 

@@ -108,6 +108,22 @@ describe('long work', () => {
     expect(existsSync(path('half.vpc'))).toBe(false)
   })
 
+  it('a mistake costs nothing that was there', async () => {
+    writeFileSync(path('precious'), 'precious')
+    await must('create', '-q', '-f', 'qcow2', path('base.qcow2'), '1M')
+    for (const words of [['create', '-f', 'qcow2', '-o', 'cluster_size=3', path('precious'), '1M'], ['create', '-f', 'raw', '-b', 'base.qcow2', '-F', 'qcow2', path('precious')],
+      ['convert', '-O', 'qcow2', '-o', 'nonsense=1', path('base.qcow2'), path('precious')], ['convert', path('nothing'), path('precious')], ['create', '-f', 'qcow2', '-b', 'precious', '-F', 'raw', path('precious')]]) {
+      expect(await img(words), words.join(' ')).toMatchObject({ code: 1 })
+      expect(readFileSync(path('precious'), 'utf8')).toBe('precious')
+    }
+    // Nor the image that is read at the same time.
+    await must('create', '-q', '-f', 'qcow2', '-b', 'base.qcow2', '-F', 'qcow2', path('top.qcow2'))
+    const before = readFileSync(path('base.qcow2'))
+    if (process.platform === 'linux') expect(await img(['convert', '-O', 'qcow2', path('top.qcow2'), path('base.qcow2')])).toMatchObject({ code: 1 })
+    expect(await img(['convert', path('base.qcow2'), path('base.qcow2')])).toMatchObject({ code: 1 })
+    expect(readFileSync(path('base.qcow2')).equals(before)).toBe(true)
+  })
+
   it('a source that cannot be read ends the copy; --salvage takes the rest', async () => {
     const broken = (salvage?: (offset: number) => void) => {
       const bytes = new Uint8Array(1 << 20)
