@@ -38,6 +38,13 @@ test('every table has its length and sums to zero', () => {
   expect(hpetTable(0).length).toBe(56)
 })
 
+test('hardware-reduced tables name virtio-mmio devices with their registers and pin', () => {
+  const aml = Buffer.from(dsdt({ ...machine, hardwareReduced: true, virtioMmio: [{ base: 0xfeb0_0200, length: 0x200, gsi: 6 }] }))
+  expect(aml.includes(Buffer.from('VR00')) && aml.includes(Buffer.from('LNRO0005'))).toBe(true)
+  // A fixed 32-bit memory range, and a level-triggered interrupt (ACPI 6.5, 6.4.3.4, 6.4.3.6).
+  expect(aml.includes(Buffer.from([0x86, 9, 0, 1, 0x00, 0x02, 0xb0, 0xfe, 0x00, 0x02, 0, 0, 0x89, 6, 0, 0x09, 1, 6, 0, 0, 0]))).toBe(true)
+})
+
 /** Follows the pointers as a guest does, and gives back the tables by signature. */
 function walk(memory: ArrayMemory, rsdp: number): Map<string, Uint8Array> {
   const view = new DataView(memory.u8.buffer)
