@@ -42,7 +42,7 @@ class History {
   async step(): Promise<void> {
     const random = this.#random
     const { size } = this.image
-    const length = 512 * (1 + random(random(4) === 0 ? Math.min(400, size / 512) : 12))
+    const length = 512 * (1 + random(random(4) === 0 ? Math.max(1, Math.min(400, size / 512)) : 12))
     const offset = 512 * random(Math.max(1, (size - length) / 512))
     const end = Math.min(size, offset + length)
     switch (random(14)) {
