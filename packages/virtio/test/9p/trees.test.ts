@@ -22,7 +22,7 @@ const trees: Record<string, () => Promise<FileTree>> = {
   'of the host by paths': () => hostTree('paths'),
   ...(process.platform === 'linux' && {
     'of the host by descriptors': () => hostTree('descriptors'),
-    'of the host by two descriptors': () => hostTree('descriptors', 2),
+    'of the host by one descriptor': () => hostTree('descriptors', 1),
   }),
 }
 

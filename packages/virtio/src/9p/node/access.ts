@@ -54,15 +54,15 @@ export class DescriptorAccess implements HostAccess {
   readonly #limit: number
   /** Longest unused first. */
   readonly #descriptors: Map<HostNode, Descriptor> = new Map()
-  readonly #reopening: Map<HostNode, Promise<void>> = new Map()
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
   async use<T>(node: HostNode, work: (path: string) => Promise<T>): Promise<T> {
-    while (!this.#descriptors.has(node)) await this.#reopen(node)
-    const descriptor = this.#descriptors.get(node)!
+    const reopened = this.#descriptors.has(node) ? undefined : await this.#findAgain(node)
+    // From here to its last user nothing closes it.
+    const descriptor = this.#descriptors.get(node) ?? { fd: reopened!, users: 0 }
     this.#descriptors.delete(node)
     this.#descriptors.set(node, descriptor)
     descriptor.users++
@@ -71,6 +71,8 @@ export class DescriptorAccess implements HostAccess {
     } finally {
       // A node that was forgotten meanwhile left its descriptor to its last user.
       if (--descriptor.users === 0 && this.#descriptors.get(node) !== descriptor) await close(descriptor.fd)
+      // Two who reopened it at the same time.
+      if (reopened !== undefined && reopened !== descriptor.fd) await close(reopened)
       await this.#evict()
     }
   }
@@ -107,19 +109,12 @@ export class DescriptorAccess implements HostAccess {
     if (descriptor?.users === 0) await close(descriptor.fd)
   }
 
-  #reopen(node: HostNode): Promise<void> {
-    const running = this.#reopening.get(node)
-    if (running !== undefined) return running
-    const reopened = this.#findAgain(node).finally(() => this.#reopening.delete(node))
-    this.#reopening.set(node, reopened)
-    return reopened
-  }
-
-  async #findAgain(node: HostNode): Promise<void> {
+  /** A descriptor for a node that has none. */
+  async #findAgain(node: HostNode): Promise<number> {
     const { location } = node
     if (location === undefined) throw new CodedError('ESTALE', 'the file was removed')
     const found = await this.find(location.directory, location.name)
-    if (node.is(found.stats)) return this.adopt(node, found)
+    if (node.is(found.stats)) return found.descriptor!
     await close(found.descriptor!)
     throw new CodedError('ESTALE', 'the file was replaced')
   }
