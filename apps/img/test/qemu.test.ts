@@ -163,9 +163,10 @@ async function sameByQemu(name: string, format: string, other: string): Promise<
 describe('what entresol-img writes, qemu-img reads', () => {
   const targets: [string, string[]][] = [['raw', []], ['qcow2', []], ['qcow2', ['-c']], ['qcow2', ['-o', 'cluster_size=4k']], ['qcow2', ['-o', 'compat=0.10']], ['qcow2', ['-W', '-m', '16']], ['qcow2', ['-S', '0']], ['vdi', []], ['vhdx', []], ['vmdk', []], ['vmdk', ['-o', 'subformat=streamOptimized']]]
   it.each(targets)('convert -O %s %s', async (format, words) => {
-    for (const source of ['data.qcow2', 'long.qcow2', 'compressed.qcow2', 'data.vpc']) {
-      await must('convert', '-O', format, ...words, path(source), path('made'))
-      await sameByQemu('made', format, source)
+    const made = `made.${format}${words.join('')}`
+    for (const source of words.length === 0 ? ['data.qcow2', 'long.qcow2', 'compressed.qcow2'] : ['long.qcow2']) {
+      await must('convert', '-O', format, ...words, path(source), path(made))
+      await sameByQemu(made, format, source)
     }
   })
 
