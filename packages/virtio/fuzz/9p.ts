@@ -14,6 +14,8 @@ import { ninepMessage } from './requests.ts'
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '10' }, seed: { type: 'string', default: '1' } } })
 const MESSAGES = 300
+/** A client is through in milliseconds; one that is not hangs. */
+const PATIENCE = 60_000
 const LIMITS = { fids: 32, openFiles: 16, locks: 16 }
 const MESSAGE_SIZE = 8192
 
@@ -43,6 +45,13 @@ async function client(tree: FileTree, choice: Choice): Promise<void> {
   await server.reset()
 }
 
+/** Fails when `work` does not end. */
+async function ending(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const hang = new Promise<never>((_, reject) => { timer = setTimeout(() => reject(new CodedError('fuzz-failure', 'a client hangs')), PATIENCE) })
+  await Promise.race([work, hang]).finally(() => clearTimeout(timer))
+}
+
 const base = await mkdtemp(join(tmpdir(), 'entresol-9p-fuzz-'))
 await writeFile(join(base, 'a'), 'not shared')
 const outside = async (): Promise<string> => `${(await readdir(base)).join()} ${await readFile(join(base, 'a'), 'utf8')}`
@@ -54,9 +63,9 @@ for (; performance.now() < end; seed++) {
   await mkdir(folder)
   const before = await outside()
   try {
-    await client(new MemoryFileTree({ capacity: 1 << 20, maxFiles: 100 }), choice)
+    await ending(client(new MemoryFileTree({ capacity: 1 << 20, maxFiles: 100 }), choice))
     const tree = await HostFileTree.open(folder, { wallClock: () => Date.now(), descriptors: 1 + choice.below(20), access: choice.once(2) ? 'paths' : 'descriptors' })
-    await client(tree, choice)
+    await ending(client(tree, choice))
     tree.close()
     required(await outside() === before, 'the folder was left')
   } catch (error) {
