@@ -77,3 +77,5 @@ for (; performance.now() < end; seed++) {
 }
 await rm(base, { recursive: true, force: true })
 console.log(`9p: seeds ${values.seed} to ${seed - 1}, ${2 * MESSAGES} messages each`)
+// A client that hangs would keep the process alive.
+process.exit()
