@@ -40,7 +40,7 @@ const FILES: Readonly<Record<string, string>> = {
   'etc/hosts': '127.0.0.1 localhost debian\n::1 localhost ip6-localhost ip6-loopback\n',
   'etc/systemd/network/80-ethernet.network': '[Match]\nType=ether\n\n[Network]\nDHCP=yes\n',
   // A host with much else to do is slow: that is no reason to give up on a device or a service after 90 s.
-  'etc/systemd/system.conf.d/patience.conf': '[Manager]\nDefaultTimeoutStartSec=20min\n',
+  'etc/systemd/system.conf.d/patience.conf': '[Manager]\nDefaultTimeoutStartSec=20min\nDefaultDeviceTimeoutSec=20min\n',
   'etc/default/grub': `GRUB_DEFAULT=0
 GRUB_TIMEOUT=1
 GRUB_CMDLINE_LINUX="console=ttyS0"
