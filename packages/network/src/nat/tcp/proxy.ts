@@ -158,7 +158,7 @@ export class TcpProxy {
   }
 
   #evict(connection: TcpConnection): void {
-    this.evicted++
+    if (connection.state !== 'time-wait') this.evicted++
     connection.abort()
   }
 
