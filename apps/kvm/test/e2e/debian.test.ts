@@ -44,6 +44,14 @@ describe.skipIf(!guests)('Debian 12 on a qcow2 disk', { timeout: BOOT }, () => {
   ]
   const sshOptions = (): string[] => ['-i', at('key'), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=300']
 
+  /** The file system on the disk as it is now, in a file of its own: e2fsck cannot replay a journal at an offset. */
+  const rootPartition = async (): Promise<string> => {
+    expect(await img('convert', '-O', 'raw', disk, at('whole.img'))).toMatchObject({ code: 0 })
+    expect(await tool('dd', `if=${at('whole.img')}`, `of=${at('root.img')}`, 'bs=1M', 'skip=1', 'conv=sparse')).toMatchObject({ code: 0 })
+    await rm(at('whole.img'))
+    return at('root.img')
+  }
+
   beforeAll(async () => {
     server = await serveFolder(guests!['repository']!['folder']!)
     ;[ssh, http] = [await freePort(), await freePort()]
@@ -95,9 +103,7 @@ describe.skipIf(!guests)('Debian 12 on a qcow2 disk', { timeout: BOOT }, () => {
     const check = await img('check', '--output=json', disk)
     const { corruptions = 0, 'check-errors': errors } = JSON.parse(check.output) as { corruptions?: number; 'check-errors': number }
     expect({ corruptions, errors }).toEqual({ corruptions: 0, errors: 0 })
-    const raw = at('after.img')
-    expect(await img('convert', '-O', 'raw', disk, raw)).toMatchObject({ code: 0 })
-    const partition = `${raw}?offset=1048576`
+    const partition = await rootPartition()
     // 0: nothing to do; 1: mended, which replaying the journal counts as.
     expect((await tool('e2fsck', '-p', partition)).code).toBeLessThanOrEqual(1)
     expect(await tool('e2fsck', '-fn', partition)).toMatchObject({ code: 0 })
@@ -106,7 +112,6 @@ describe.skipIf(!guests)('Debian 12 on a qcow2 disk', { timeout: BOOT }, () => {
       const sum = (await tool('debugfs', '-R', `cat /root/s${i}`, partition)).output
       expect(sum).toContain(`${sha256(await readFile(at('file')))}  f${i}`)
     }
-    await rm(raw)
   })
 
   test('boots by -kernel after that, and powers off cleanly', { timeout: 2 * BOOT }, async () => {
@@ -116,9 +121,6 @@ describe.skipIf(!guests)('Debian 12 on a qcow2 disk', { timeout: BOOT }, () => {
     guest.type('poweroff\n')
     await guest.waitFor(/Power down/, STEP)
     expect(await guest.exit).toBe(0)
-    const raw = at('end.img')
-    expect(await img('convert', '-O', 'raw', disk, raw)).toMatchObject({ code: 0 })
-    const fsck = await tool('e2fsck', '-n', `${raw}?offset=1048576`)
-    expect(fsck.output).toMatch(/: clean, /)
+    expect((await tool('e2fsck', '-n', await rootPartition())).output).toMatch(/: clean, /)
   })
 })
