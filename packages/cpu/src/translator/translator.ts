@@ -21,7 +21,7 @@ const ANY_MEMORY = { initialPages: 1, maximumPages: 65536 }
 const cores = new Map<boolean, WebAssembly.Module>()
 
 /** Regions kept: each is a WebAssembly module of its own, some 50 KB with its code. */
-const MAX_LIVE = 3000
+const MAX_LIVE = 1500
 /**
  * Arrivals further apart than this, in instructions, make no region: whenever control comes by, its code, several times as large as the
  * interpreter's records, would have left the processor's caches.
@@ -30,10 +30,33 @@ const RARE = 50_000
 /** Regions in the making that are waited for. */
 const MAX_PENDING = 16
 
-/** A region that a helper makes the module of. */
-interface Pending {
-  readonly code: RegionCode
+/** What is kept of a region, in the making or made: no instructions, which would be most of the heap. Offsets as in `Region`. */
+interface KnownRegion {
+  readonly rip: bigint
+  readonly slot: number
+  readonly mode: number
+  readonly pages: ReadonlyMap<number, CodePageId>
+  readonly spans: readonly { readonly offset: number; readonly end: number }[]
+  readonly entries: readonly number[]
+  readonly reach: bigint
+  readonly instructions: number
+  /** Bytes at the start of pages that belong to instructions which begin before them. */
   readonly tails: ReadonlyMap<CodePageId, number>
+}
+
+const overlaps = ({ pages, spans }: KnownRegion, page: CodePageId, from: number, to: number): boolean => {
+  for (const [distance, used] of pages) {
+    if (used === page && spans.some((span) => span.offset < to + distance && from + distance < span.end)) return true
+  }
+  return false
+}
+
+function describe({ region, rip, slot, mode, pages }: RegionCode, tails: ReadonlyMap<CodePageId, number>): KnownRegion {
+  const { blocks } = region
+  return {
+    rip, slot, mode, pages, tails, spans: blocks.map(({ offset, end }) => ({ offset, end })), entries: region.entries.map((block) => blocks[block]!.offset),
+    reach: BigInt(reachOf(region)), instructions: blocks.reduce((sum, block) => sum + block.instructions.length, 0),
+  }
 }
 
 export interface TranslatorOptions {
@@ -77,11 +100,11 @@ export class Translator {
   readonly #instructions: () => number
   readonly #helper: TranslationHelper | undefined
   /** By ticket. */
-  readonly #pending = new Map<number, Pending>()
+  readonly #pending = new Map<number, KnownRegion>()
   #tickets = 0
   /** By record table. */
-  readonly #regions = new Map<number, Set<RegionCode>>()
-  readonly #bySlot: (RegionCode | undefined)[] = []
+  readonly #regions = new Map<number, Set<KnownRegion>>()
+  readonly #bySlot: (KnownRegion | undefined)[] = []
   readonly #findPage: FindPage
   readonly #forgetChains: () => void
   readonly #mapPage: (linear: bigint) => CodePageId | undefined
@@ -156,12 +179,12 @@ export class Translator {
     const code: RegionCode = { region, rip, slot, mode: home.mode, pages: space.pages }
     if (this.#helper) {
       const ticket = this.#tickets++
-      this.#pending.set(ticket, { code, tails: space.tails })
+      this.#pending.set(ticket, describe(code, space.tails))
       this.#helper.post(describeJob(ticket, code, this.#memory, this.#target.symbol))
       this.stats.milliseconds += hostTime() - start
     } else {
       const bytes = buildRegionModule(code, this.#target)
-      this.#install({ code, tails: space.tails }, new WebAssembly.Module(bytes), bytes.length, start)
+      this.#install(describe(code, space.tails), new WebAssembly.Module(bytes), bytes.length, start)
     }
   }
 
@@ -178,11 +201,7 @@ export class Translator {
 
   /** The instruction is part of a region in the making. */
   #isPending(page: CodePageId, offset: number): boolean {
-    for (const { code } of this.#pending.values()) {
-      for (const [distance, used] of code.pages) {
-        if (used === page && code.region.blocks.some((b) => b.offset <= offset + distance && offset + distance < b.end)) return true
-      }
-    }
+    for (const region of this.#pending.values()) if (overlaps(region, page, offset, offset + 1)) return true
     return false
   }
 
@@ -196,62 +215,51 @@ export class Translator {
     return this.#threshold - left > this.#threshold / 4
   }
 
-  #install({ code, tails }: Pending, module: WebAssembly.Module, bytes: number, start: number): void {
-    const { region, slot, pages, rip } = code
+  #install(known: KnownRegion, module: WebAssembly.Module, bytes: number, start: number): void {
+    const { slot, pages, rip, tails, entries, instructions } = known
     const { exports } = new WebAssembly.Instance(module, this.#imports)
     this.#core.regions.set(slot, exports['region'] as () => number)
-    this.#bySlot[slot] = code
+    this.#bySlot[slot] = known
     this.stats.live++
     for (const page of pages.values()) {
-      const known = this.#regions.get(page.table)
-      if (known) known.add(code)
-      else this.#regions.set(page.table, new Set([code]))
+      const others = this.#regions.get(page.table)
+      if (others) others.add(known)
+      else this.#regions.set(page.table, new Set([known]))
     }
     for (const [page, length] of tails) this.#code.coverStart(page, length)
-    region.entries.forEach((block, n) => {
-      const { offset } = region.blocks[block]!
+    entries.forEach((offset, n) => {
       const page = pages.get(offset & ~0xfff)!
       // Another one may have come first, while this one was in the making.
       if (!this.#code.hasRegion(page, offset & 0xfff)) this.#code.enterRegion(page, offset & 0xfff, slot, n + 1)
     })
-    const instructions = region.blocks.reduce((sum, block) => sum + block.instructions.length, 0)
     const milliseconds = hostTime() - start
     this.stats.regions++
     this.stats.bytes += bytes
     this.stats.instructions += instructions
     this.stats.milliseconds += milliseconds
-    this.#onTranslated?.({ rip, pages: pages.size, blocks: region.blocks.length, instructions, bytes, milliseconds })
+    this.#onTranslated?.({ rip, pages: pages.size, blocks: known.spans.length, instructions, bytes, milliseconds })
   }
 
   /** Bytes [from, to) of the page changed. */
   overwritten(page: CodePageId, from: number, to: number): void {
-    const touched = ({ pages, region }: RegionCode): boolean => {
-      for (const [distance, used] of pages) {
-        if (used === page && region.blocks.some((b) => b.offset < to + distance && from + distance < b.end)) return true
-      }
-      return false
-    }
-    for (const [ticket, { code }] of this.#pending) if (touched(code)) this.#pending.delete(ticket)
-    for (const code of this.#regions.get(page.table) ?? []) {
-      if (!touched(code)) continue
-      this.#remove(code)
+    for (const [ticket, region] of this.#pending) if (overlaps(region, page, from, to)) this.#pending.delete(ticket)
+    for (const region of this.#regions.get(page.table) ?? []) {
+      if (!overlaps(region, page, from, to)) continue
+      this.#remove(region)
       this.stats.invalidated++
-      this.#onDropped?.('overwritten', code.rip)
+      this.#onDropped?.('overwritten', region.rip)
     }
   }
 
-  #remove(code: RegionCode): void {
-    const { slot, pages, region } = code
+  #remove(region: KnownRegion): void {
+    const { slot, pages, entries } = region
     this.#core.regions.set(slot, null)
     this.#bySlot[slot] = undefined
     this.stats.live--
     // Ways into it that translated code remembers.
     this.#forgetChains()
-    for (const page of pages.values()) this.#regions.get(page.table)?.delete(code)
-    for (const block of region.entries) {
-      const { offset } = region.blocks[block]!
-      this.#code.leaveRegion(pages.get(offset & ~0xfff)!, offset & 0xfff, slot)
-    }
+    for (const page of pages.values()) this.#regions.get(page.table)?.delete(region)
+    for (const offset of entries) this.#code.leaveRegion(pages.get(offset & ~0xfff)!, offset & 0xfff, slot)
   }
 
   /**
@@ -260,7 +268,7 @@ export class Translator {
    */
   #prepare(slot: number, entry: number, home: bigint): number {
     const code = this.#bySlot[slot]!
-    const reach = BigInt(reachOf(code.region))
+    const { reach } = code
     const canonical = (rip: bigint): boolean => BigInt.asIntN(48, rip) === BigInt.asIntN(64, rip)
     let good = code.mode !== L.MODE_64 || (canonical(home + reach) && canonical(home - reach))
     for (const [distance, page] of code.pages) {
@@ -271,7 +279,7 @@ export class Translator {
     if (good) return 1
     // Nobody enters it unchecked now.
     this.#forgetChains()
-    const { offset } = code.region.blocks[code.region.entries[entry - 1]!]!
+    const offset = code.entries[entry - 1]!
     const state = this.#state
     const rip = BigInt.asUintN(code.mode === L.MODE_64 ? 64 : 32, home + BigInt(offset))
     state.rip = rip
@@ -292,7 +300,7 @@ export class Translator {
     }
   }
 
-  #remapped(code: RegionCode): void {
+  #remapped(code: KnownRegion): void {
     if (this.#bySlot[code.slot] !== code) return
     this.#remove(code)
     this.#onDropped?.('remapped', code.rip)
