@@ -91,10 +91,15 @@ export class LinearMemory {
   }
 
   /**
-   * Translates to the machine address of the byte, -1 for MMIO, -2 for writes to ROM; fills the TLB. Throws #PF, and #GP or #SS for
+   * Translates to the machine address of the byte, -1 for MMIO, -2 for writes to ROM; fills the TLB where it has to walk. Throws #PF, and #GP or #SS for
    * addresses that are not canonical.
    */
   #translate(low: number, high: number, access: number, set: number, stack: boolean): number {
+    // What the TLB has is plain memory with the right asked for: the parts of an access across two pages, mostly.
+    if (!(access & ACCESS_FETCH) && !this.watch?.watching) {
+      const known = this.#tlb.find(set, low, high, (access & ACCESS_WRITE) !== 0)
+      if (known >= 0) return known
+    }
     const found = this.#find(low, high, access, set, stack)
     if (found === FAULT) throw this.takeFault()!
     return found
