@@ -6,5 +6,8 @@ import type { VcpuThreadOptions } from './vcpu-thread.ts'
 const post = receive((options) => {
   const thread = new VcpuThread(options as VcpuThreadOptions, () => post('wake'))
   post('ready')
-  thread.run()
+  // As an error of the thread, which its owner hears of.
+  thread.run().catch((error: unknown) => setTimeout(() => {
+    throw error
+  }))
 })

@@ -8,6 +8,7 @@ import * as C from './calls.ts'
 import { AttachedGuestMemory } from './attached-guest-memory.ts'
 import * as X from './exchange.ts'
 import { FollowingClock } from '../clock/following-clock.ts'
+import { yieldToHost } from '../yield.ts'
 import { VcpuPort } from './vcpu-port.ts'
 
 /** Everything a vCPU's thread is told at its start. */
@@ -31,7 +32,10 @@ export interface VcpuThreadOptions {
 /** Instructions between looks at timers. */
 const SLICE = 100_000
 
-/** One vCPU with its local APIC in its own thread. `run` never returns to the thread's event loop: everything comes by shared memory. */
+/** Milliseconds between turns of the thread's event loop, in which the engine frees the WebAssembly of regions that are gone; nothing else needs them. */
+const TURN = 1000
+
+/** One vCPU with its local APIC in its own thread. What other threads want of it comes by shared memory, not by messages. */
 export class VcpuThread {
   readonly #port: VcpuPort
   readonly #clock: FollowingClock
@@ -41,6 +45,7 @@ export class VcpuThread {
   readonly #counters: Float64Array
   readonly #events: Uint32Array
   #codeLost = false
+  #turnEnd = 0
 
   /** `wakeFirst` posts a message to the first thread. */
   constructor(o: VcpuThreadOptions, wakeFirst: () => void) {
@@ -94,10 +99,10 @@ export class VcpuThread {
   }
 
   /** Leaves only by an exception, which is a bug of ours; nobody waits for this thread then. */
-  run(): never {
+  async run(): Promise<never> {
     const port = this.#port
     try {
-      return this.#loop()
+      return await this.#loop()
     } catch (error) {
       port.leave()
       port.store(X.STATUS, X.STATUS_ENDED)
@@ -105,9 +110,14 @@ export class VcpuThread {
     }
   }
 
-  #loop(): never {
+  async #loop(): Promise<never> {
     const port = this.#port
     for (;;) {
+      if (performance.now() >= this.#turnEnd) {
+        port.leave()
+        await yieldToHost()
+        this.#turnEnd = performance.now() + TURN
+      }
       port.clearKick()
       port.enter()
       if (port.load(X.RESET)) this.#reset()
@@ -116,12 +126,12 @@ export class VcpuThread {
     }
   }
 
-  /** Runs until the vCPU halts or the first thread wants something. */
+  /** Runs until the vCPU halts, the first thread wants something or it is time for the event loop. */
   #turn(): void {
     const port = this.#port
     port.store(X.STATUS, X.STATUS_RUNNING)
     this.#kicked()
-    while (!this.#wanted) {
+    while (!this.#wanted && performance.now() < this.#turnEnd) {
       this.#clock.runDue()
       const exit = this.#vcpu.run(SLICE)
       this.#publish()
