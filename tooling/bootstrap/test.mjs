@@ -8,6 +8,9 @@ import { cache, environment, readJson, root } from './paths.mjs'
 import { ended, main, say } from './steps.mjs'
 import { totals } from './totals.mjs'
 
+// A busy machine is no failure, and no test asserts a time. Projects do not take these from the configuration at the root.
+const PATIENCE = ['--testTimeout=60000', '--hookTimeout=60000']
+
 main(async () => {
   const report = join(cache, 'test-results.json')
   const summary = join(cache, 'test-totals.json')
@@ -15,7 +18,7 @@ main(async () => {
   for (const old of [report, summary]) rmSync(old, { force: true })
   const runtime = await install()
   await build(runtime)
-  const vitest = [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const vitest = [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...PATIENCE, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
   const child = spawn(runtime, [...vitest, ...process.argv.slice(2)], { cwd: root, env: environment(dirname(runtime)), stdio: ['ignore', 'inherit', 'inherit'] })
   const code = await ended(child, runtime)
   if (!existsSync(report)) {
