@@ -119,7 +119,7 @@ class History {
   }
 }
 
-it.each([1, 2])('a disk written by qemu-io and changed by entresol-img stays what it must be, history %i', { timeout: 120_000 }, async (seed, context) => {
+it.for([1, 2])('a disk written by qemu-io and changed by entresol-img stays what it must be, history %i', { timeout: 120_000 }, async (seed, context) => {
   const reason = await qemuMissing()
   if (reason !== undefined) context.skip(reason)
   const history = new History(seed)

@@ -2,7 +2,7 @@ import { blockBackendSuite, describeSuite } from '@entresol/compliance'
 import { describe, expect, it } from 'vitest'
 import { MemoryFiles, openImage } from '../../src/index.ts'
 import type { ImageBackend, ImageFormat } from '../../src/index.ts'
-import { disagreement, Model, perform, randomSteps, SECTOR, sectorOf, seeded, type Step } from './history.ts'
+import { disagreement, Model, perform, randomSteps, SECTOR, seeded, type Step } from './history.ts'
 import { describePowerCuts } from './laws.ts'
 
 const SIZE = 3 * 2 ** 20
