@@ -84,8 +84,8 @@ async function useAlone(workspace: Workspace, packages: readonly Workspace[], ta
   const imported = await run(process.execPath, ['--input-type=module', '-e', importAll], folder)
   if (imported.code !== 0) problems.push(`cannot be imported from its tarball: ${imported.output.trim()}`)
   for (const command of Object.keys(manifest.bin ?? {})) {
-    const { code, output } = await run(process.execPath, [join(folder, 'node_modules', '.bin', command), '-version'], folder)
-    if (code !== 0) problems.push(`${command} -version ended with ${code}: ${output.trim()}`)
+    const { code, output } = await run(process.execPath, [join(folder, 'node_modules', '.bin', command), '--version'], folder)
+    if (code !== 0) problems.push(`${command} --version ended with ${code}: ${output.trim()}`)
   }
   const portable = workspace.runtime === 'node' ? [] : portableEntryPoints(manifest)
   if (portable.length > 0) problems.push(...await bundle(portable, folder))

@@ -1,4 +1,5 @@
-import { constants, deflate, deflateRaw, inflate, inflateRaw, zstdCompress, zstdDecompress } from 'node:zlib'
+// As a whole: naming what an older Node lacks would keep the module from being loaded there.
+import * as zlib from 'node:zlib'
 import type { InputType, ZlibOptions, ZstdOptions } from 'node:zlib'
 import { promisify } from 'node:util'
 import { CodedError } from '@entresol/kit'
@@ -21,6 +22,8 @@ function codec<Options extends ZlibOptions | ZstdOptions>(
     compress: (from) => compress(from, options),
   }
 }
+
+const { constants, deflate, deflateRaw, inflate, inflateRaw, zstdCompress, zstdDecompress } = zlib
 
 const zstd: Codec | undefined = typeof zstdCompress === 'function'
   ? codec<ZstdOptions>(promisify(zstdDecompress), promisify(zstdCompress), {}, (from) => from.subarray(0, zstdFrameLength(from)))
