@@ -4,8 +4,8 @@ import * as L from '../state/layout.ts'
 
 const INVALID = 0xffffffff
 const ENTRIES = L.TLB_SETS * L.TLB_ENTRIES
-/** Pages moved on to their other places, one by the other, before one is lost. */
-const MAX_MOVES = 3
+/** An entry's number with this bit changed is where what it displaces goes: two pages in use that share an entry do not evict each other. */
+const SECOND = L.TLB_SECOND / L.TLB_ENTRY_BYTES
 /** Sizes of large pages as shifts: 2 MiB, 4 MiB, 1 GiB. */
 const LARGE_SHIFTS = [21, 22, 30]
 const LARGE_SLOTS = 4096
@@ -114,51 +114,44 @@ export class Tlb {
     return false
   }
 
-  /** The other one of the two places of a page. */
-  #other(entry: number, page: number, high: number): number {
-    return entry ^ (L.secondPlace(page, high) / L.TLB_ENTRY_BYTES)
+  #used(entry: number): boolean {
+    const at = this.#base + entry * 8
+    const u32 = this.#u32
+    return u32[at] !== INVALID || u32[at + 2] !== INVALID || u32[at + 4] !== INVALID
   }
 
-  /** Another page in the entry moves to its other place; the page itself comes from there. */
+  /** Another page in the entry moves to its second place; the page itself comes from there. */
   #makeRoom(entry: number, page: number, high: number): void {
     if (this.#holds(entry, page, high)) return
-    const other = this.#other(entry, page, high)
-    if (this.#holds(other, page, high)) this.#fetch(entry, other)
-    else this.#moveOn(entry, MAX_MOVES)
+    const second = entry ^ SECOND
+    if (this.#holds(second, page, high)) this.#swap(entry, second)
+    else if (this.#used(entry)) {
+      this.#list(second, this.#listed[entry]!)
+      const from = this.#base + entry * 8
+      this.#u32.copyWithin(this.#base + second * 8, from, from + 8)
+    }
   }
 
-  /** Empties an entry by moving its page to that one's other place, and what is there on, as in a cuckoo hash table. */
-  #moveOn(entry: number, moves: number): void {
-    const from = this.#base + entry * 8
+  #swap(a: number, b: number): void {
+    const [kindA, kindB] = [this.#listed[a]!, this.#listed[b]!]
+    this.#list(a, kindB)
+    this.#list(b, kindA)
     const u32 = this.#u32
-    const tag = [from, from + 2, from + 4].find((at) => u32[at] !== INVALID)
-    if (tag === undefined) return
-    const other = this.#other(entry, u32[tag]!, u32[tag + 1]!)
-    if (moves > 0) this.#moveOn(other, moves - 1)
-    this.#list(other, this.#listed[entry]!)
-    u32.copyWithin(this.#base + other * 8, from, from + 8)
-    this.#clear(entry)
-  }
-
-  /** A page from its other place into the entry. */
-  #fetch(entry: number, other: number): void {
-    const from = this.#base + other * 8
-    const words = this.#u32.slice(from, from + 8)
-    const kind = this.#listed[other]!
-    this.#clear(other)
-    this.#moveOn(entry, MAX_MOVES)
-    this.#list(entry, kind)
-    this.#u32.set(words, this.#base + entry * 8)
+    for (let word = 0; word < 8; word++) {
+      const [i, j] = [this.#base + a * 8 + word, this.#base + b * 8 + word]
+      const value = u32[i]!
+      u32[i] = u32[j]!
+      u32[j] = value
+    }
   }
 
   /** Brings a page from its second place to the first, where generated code looks first; -1 when it is not there with the tag asked for. */
   promote(set: number, linearLow: number, linearHigh: number, tag: typeof L.TLB_READ | typeof L.TLB_WRITE | typeof L.TLB_FETCH, mode = 0): number {
     const entry = this.#entry(set, linearLow)
-    const other = this.#other(entry, linearLow, linearHigh)
-    const at = this.#base + other * 8
+    const at = this.#base + (entry ^ SECOND) * 8
     const u32 = this.#u32
     if (u32[at + (tag >> 2)] !== ((linearLow & ~0xfff) | mode) >>> 0 || u32[at + (tag >> 2) + 1] !== linearHigh) return -1
-    this.#fetch(entry, other)
+    this.#swap(entry, entry ^ SECOND)
     return (linearLow + u32[this.#base + entry * 8 + 6]!) >>> 0
   }
 
@@ -182,7 +175,7 @@ export class Tlb {
   #look(set: number, linearLow: number, linearHigh: number, tag: number, value: number): number {
     const u32 = this.#u32
     let entry = this.#entry(set, linearLow)
-    for (let place = 0; place < 2; place++, entry = this.#other(entry, linearLow, linearHigh)) {
+    for (let place = 0; place < 2; place++, entry ^= SECOND) {
       const at = this.#base + entry * 8
       if (u32[at + tag] === value && u32[at + tag + 1] === linearHigh) return (linearLow + u32[at + 6]!) >>> 0
     }
@@ -268,7 +261,7 @@ export class Tlb {
     for (let set = 0; set < L.TLB_SETS; set++) {
       for (let i = 0; i < count; i++) {
         this.#clear(set * L.TLB_ENTRIES + first + i)
-        this.#clear(this.#other(set * L.TLB_ENTRIES + first + i, linearLow, linearHigh))
+        this.#clear((set * L.TLB_ENTRIES + first + i) ^ SECOND)
       }
     }
   }

@@ -186,14 +186,8 @@ export const REGION_SLOTS = 0x6000
 export const TLB = 0x10000
 export const TLB_ENTRIES = 4096
 export const TLB_ENTRY_BYTES = 32
-/** Offset of an entry in its set, XOR `secondPlace` of a linear address: the second place of its page. Symmetric, and never the first one. */
+/** Offset of an entry in its set, changed in this bit: the second place of a page. */
 export const TLB_SECOND = 0x10000
-/**
- * By bits from high up (24 to 34 XOR 37 to 47): the areas of an address space begin at addresses that are equal further down, so that pages which
- * share their first place differ in the second.
- */
-export const secondPlace = (low: number, high: number): number =>
-  TLB_SECOND | (((((low >>> 24) | (high << 8)) ^ (high >>> 5)) << 5) & (TLB_SECOND - TLB_ENTRY_BYTES))
 export const TLB_READ = 0
 export const TLB_WRITE = 8
 export const TLB_FETCH = 16

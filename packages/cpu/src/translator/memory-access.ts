@@ -65,17 +65,11 @@ export class TlbStrategy implements MemoryStrategy {
     const last = size === 1 ? linear : i64.add(linear, i64.const(size - 1))
     const missed = (): I32 => i64.ne(i64.load(entry.get, write ? L.TLB_WRITE : L.TLB_READ), i64.and(last, i64.const(-4096n)))
     f.if(missed(), () => {
-      f.set(entry, i32.add(this.#tlb, i32.xor(place, secondPlace(linear))))
+      f.set(entry, i32.add(this.#tlb, i32.xor(place, i32.const(L.TLB_SECOND))))
       f.if(missed(), () => access.bail(), undefined, { likely: false })
     }, undefined, { likely: false })
     return f.let(i32.add(i32.wrap_i64(linear), i32.load(entry.get, L.TLB_ADDEND)))
   }
-}
-
-/** `secondPlace` of state/layout.ts. */
-const secondPlace = (linear: I64): I32 => {
-  const high = i32.xor(i32.wrap_i64(i64.shr_u(linear, i64.const(24))), i32.wrap_i64(i64.shr_u(linear, i64.const(37))))
-  return i32.or(i32.and(i32.shl(high, i32.const(5)), i32.const(L.TLB_SECOND - L.TLB_ENTRY_BYTES)), i32.const(L.TLB_SECOND))
 }
 
 /**
