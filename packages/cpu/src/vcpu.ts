@@ -61,7 +61,7 @@ export interface SoftwareVcpuOptions {
   readonly codeFrames?: CodeRegistry
   /** PAUSE ends the slice: whoever spins waits for another vCPU of the same thread. */
   readonly yieldOnPause?: boolean
-  /** Arrivals at an address, close on each other, before its code is translated to WebAssembly (default 1,000); 0: everything is interpreted. */
+  /** Arrivals at an address, close on each other, before its code is translated to WebAssembly (default 5,000); 0: everything is interpreted. */
   readonly translateAfter?: number
   /** Translates in another thread, from one slice to the next. Absent: here and at once. */
   readonly translationHelper?: TranslationHelper
@@ -74,7 +74,7 @@ export interface SoftwareVcpuOptions {
 }
 
 /** Default of `translateAfter`. */
-const TRANSLATE_AFTER = 1_000
+const TRANSLATE_AFTER = 5_000
 
 const NO_INTERCEPTS: Intercepts = {
   exceptions: 0, softwareInterrupts: false, syscall: false, sysenter: false, cpuid: false, msr: false, io: false, hlt: false,

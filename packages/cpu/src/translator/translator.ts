@@ -26,7 +26,7 @@ const MAX_LIVE = 1500
  * Arrivals further apart than this, in instructions, make no region: whenever control comes by, its code, several times as large as the
  * interpreter's records, would have left the processor's caches.
  */
-const RARE = 50_000
+const RARE = 30_000
 /** Regions in the making that are waited for. */
 const MAX_PENDING = 16
 
